@@ -1,0 +1,166 @@
+package tiers
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"pharos/state"
+)
+
+// The operations that front doors call lie in operate_*.go: reading the
+// picture here, nodes and groups in operate_shape.go, apps in operate_apps.go.
+
+// Status is this node about itself.
+func (n *Node) Status(context.Context) state.SelfView {
+	own := n.self.status()
+	v := state.SelfView{
+		Name: n.cert.Name, ID: n.cert.ID, Factory: n.cert.Factory, Role: n.cert.Role(), Parent: n.cert.ParentName,
+		Connected: true, Since: n.started, Reason: own.Reason, Head: own.Report.Head, ParentHead: own.Report.Head,
+		Engine: own.Report.Engine, Disk: n.disk(), Addresses: own.Report.Addresses, Expires: n.cert.Expires,
+		Apps: own.Report.Apps, Refused: n.host.Refused(), Version: n.cfg.Version,
+	}
+	if u := n.uplink; u != nil {
+		u.mu.Lock()
+		v.Connected, v.Since, v.ParentHead = u.connected, u.since, u.parentHead
+		if u.reason != "" {
+			v.Reason = u.reason
+		}
+		u.mu.Unlock()
+	}
+	if n.tier != nil {
+		c := n.picture.counts(n.cert.ID)
+		v.Below = &c
+	}
+	return v
+}
+
+func (n *Node) disk() state.DiskView {
+	d := state.DiskView{Path: n.cfg.Data, Used: n.store.Size()}
+	var fs unix.Statfs_t
+	if n.cfg.Data != "" && unix.Statfs(n.cfg.Data, &fs) == nil {
+		d.Total, d.Free = fs.Blocks*uint64(fs.Bsize), fs.Bavail*uint64(fs.Bsize)
+	}
+	return d
+}
+
+// Watch gives a tick, coalesced, whenever something that the operations show
+// may have changed; it is closed when ctx ends.
+func (n *Node) Watch(ctx context.Context) <-chan struct{} {
+	ticks, done := n.picture.watch()
+	out := make(chan struct{}, 1)
+	n.run(ctx, func(ctx context.Context) {
+		defer close(out)
+		defer done()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticks:
+				poke(out)
+			}
+		}
+	})
+	return out
+}
+
+// Nodes gives this node's subtree, itself first, parents before children and
+// siblings by name. At a cell that is the cell alone.
+func (n *Node) Nodes(context.Context) []state.NodeView {
+	members := n.subtree()
+	out := make([]state.NodeView, 0, len(members))
+	for _, m := range members {
+		out = append(out, n.nodeView(m))
+	}
+	return out
+}
+
+// subtree gives the roster below this node, itself included, in tree order.
+func (n *Node) subtree() []state.Member {
+	all := slices.DeleteFunc(n.ledger.Members(), func(m state.Member) bool { return m.Removed })
+	if _, known := n.ledger.Self(); !known {
+		// Its certificate came before its roster document.
+		all = append(all, state.Member{
+			ID: n.cert.ID, Name: n.cert.Name, Gateway: n.cert.Gateway, Parent: n.cert.Parent, Path: []state.Name{n.cert.ParentName},
+		})
+	}
+	way := func(m state.Member) []state.Name { return append(slices.Clone(m.Path), m.Name) }
+	slices.SortFunc(all, func(a, b state.Member) int { return slices.Compare(way(a), way(b)) })
+	return all
+}
+
+func (n *Node) nodeView(m state.Member) state.NodeView {
+	st := n.picture.view(m)
+	v := state.NodeView{
+		Name: m.Name, ID: m.ID, Role: m.Role(), Parent: m.ParentName(),
+		Readiness: st.Readiness, Reason: st.Reason, Since: st.Since, Labels: m.Labels, Groups: m.Groups,
+	}
+	if v.Labels == nil {
+		v.Labels = map[string]string{}
+	}
+	if v.Groups == nil {
+		v.Groups = []state.Name{}
+	}
+	return v
+}
+
+// Node gives all that is known of one node of the subtree.
+func (n *Node) Node(_ context.Context, name state.Name) (state.NodeDetail, error) {
+	m, err := n.find(name)
+	if err != nil {
+		return state.NodeDetail{}, err
+	}
+	head := n.ledger.Head()
+	return state.NodeDetail{
+		NodeView: n.nodeView(m), Path: append([]state.Name{}, m.Path...),
+		Report: n.picture.view(m).Report, Below: n.picture.below(m), Orders: &head,
+	}, nil
+}
+
+func (n *Node) memberNamed(name state.Name) (state.Member, bool) {
+	for _, m := range n.ledger.Members() {
+		if m.Name == name && !m.Removed {
+			return m, true
+		}
+	}
+	return state.Member{}, false
+}
+
+// find is memberNamed with an error that says what there is.
+func (n *Node) find(name state.Name) (state.Member, error) {
+	if m, has := n.memberNamed(name); has {
+		return m, nil
+	}
+	return state.Member{}, &state.Problem{
+		Kind: state.NotFound, Doing: fmt.Sprintf("looking for the node %q", state.Clip(string(name), state.MaxName)),
+		Cause: fmt.Sprintf("%s knows no node of that name", n.cert.Name), Fix: n.suggest(name, "pharos node ls"),
+	}
+}
+
+// suggest names what was probably meant, or where to look.
+func (n *Node) suggest(name state.Name, list string) string {
+	for _, m := range n.ledger.Members() {
+		if !m.Removed && name != "" && (strings.HasPrefix(string(m.Name), string(name)) || strings.HasPrefix(string(name), string(m.Name))) {
+			return fmt.Sprintf("did you mean %s? '%s' shows all", m.Name, list)
+		}
+	}
+	return fmt.Sprintf("'%s' shows all", list)
+}
+
+// commands refuses an operation that only the root may do.
+func (n *Node) commands(doing string) error {
+	if n.cert.Role() == state.RoleRoot {
+		return nil
+	}
+	root := "the root anchor"
+	if me, known := n.ledger.Self(); known && len(me.Path) > 0 {
+		root = string(me.Path[0])
+	}
+	return &state.Problem{
+		Kind: state.Elsewhere, Doing: doing, Cause: fmt.Sprintf("%s is a %s, and the factory is commanded from its root", n.cert.Name, n.cert.Role()),
+		Fix: "do it on " + root,
+	}
+}
