@@ -123,7 +123,7 @@ func (l *Ledger) FromGossip(sealed Sealed) (Judged, error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	j := l.judge(o, sealed)
+	j := l.judge(o, sealed, nil)
 	head, ahead := l.head, j.Verdict != Conflict && !(o.Member != nil && o.Member.ID == l.me.ID)
 	if ahead {
 		head = l.passed(o.Stamp)
@@ -154,8 +154,11 @@ func (l *Ledger) passed(s Stamp) Head {
 // order that can't be taken is refused alone; the error is the first refusal,
 // and the head then stays.
 func (l *Ledger) FromSession(batch []Sealed, after Head, through *Head) ([]Judged, error) {
-	var refused error
-	orders := make([]*Judged, 0, len(batch))
+	var (
+		refused error
+		opened  []*Judged
+		self    *Member // the newest word on this node's own place
+	)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, sealed := range batch {
@@ -169,8 +172,15 @@ func (l *Ledger) FromSession(batch []Sealed, after Head, through *Head) ([]Judge
 			}
 			continue
 		}
-		j := l.judge(o, sealed)
-		orders = append(orders, &j)
+		if o.Member != nil && o.Member.ID == l.me.ID {
+			self = o.Member
+		}
+		opened = append(opened, &Judged{Order: o, Sealed: sealed})
+	}
+	orders := make([]*Judged, 0, len(opened))
+	for _, j := range opened {
+		judged := l.judge(j.Order, j.Sealed, self)
+		orders = append(orders, &judged)
 	}
 	head := l.head
 	// A parent that answers an old question must not let the head jump over a gap.
@@ -187,8 +197,9 @@ func (l *Ledger) FromSession(batch []Sealed, after Head, through *Head) ([]Judge
 	return out, refused
 }
 
-// judge says what to do with an order, without doing it.
-func (l *Ledger) judge(o Order, sealed Sealed) Judged {
+// judge says what to do with an order, without doing it. self is this node's
+// roster document when a newer one than the held one comes with the order.
+func (l *Ledger) judge(o Order, sealed Sealed, self *Member) Judged {
 	j := Judged{Order: o, Sealed: sealed}
 	was, has := l.entries[o.Key()]
 	switch {
@@ -198,7 +209,7 @@ func (l *Ledger) judge(o Order, sealed Sealed) Judged {
 		j.Verdict = Conflict
 	case has && o.Stamp == was.ratchet.stamp && !was.missing:
 		j.Verdict = Duplicate
-	case !has && !l.concerns(o):
+	case !has && !l.concerns(o, self):
 		j.Verdict = Foreign
 	default:
 		j.Verdict = Fresh
@@ -268,7 +279,7 @@ func (l *Ledger) Issue(key crypto.PrivKey, fill func(*Order), history *Deployed)
 	if o, err = OpenOrder(sealed, l.factory); err != nil {
 		return Judged{}, err
 	}
-	j := l.judge(o, sealed)
+	j := l.judge(o, sealed, nil)
 	if j.Verdict != Fresh {
 		return Judged{}, &Problem{Kind: Corrupt, Doing: "issuing order " + o.Stamp.String(), Cause: "the ledger calls it " + string(j.Verdict)}
 	}
@@ -287,15 +298,19 @@ func (l *Ledger) Issue(key crypto.PrivKey, fill func(*Order), history *Deployed)
 // concerns says whether this node has to hold the order: an anchor every app
 // order and the roster of its subtree, a cell its own roster document and the
 // orders that name it.
-func (l *Ledger) concerns(o Order) bool {
+func (l *Ledger) concerns(o Order, self *Member) bool {
 	if m := o.Member; m != nil {
 		return m.ID == l.me.ID || l.me.Role() != RoleCell && m.Below(l.me.Name)
 	}
 	if l.me.Role() != RoleCell {
 		return true
 	}
-	self, known := l.entries[memberKey(l.me.ID)]
-	return known && !self.missing && o.App.Selector.Names(*self.order.Member)
+	if self == nil {
+		if h, known := l.entries[memberKey(l.me.ID)]; known && !h.missing {
+			self = h.order.Member
+		}
+	}
+	return self != nil && o.App.Selector.Names(*self)
 }
 
 // Self is this node's roster document; found is false before it has come.

@@ -6,7 +6,8 @@ import "slices"
 // anchor for whom a selector names, by the node for what it has to run.
 
 // Missing gives, in the order of stamps, the documents in (after, head] that
-// concern a child, and that head. holds says whether a cell holds an order of
+// concern a child, and that head. The child's own roster document comes first:
+// by it the child sees that the others concern it. holds says whether a cell holds an order of
 // that key already, so that it hears when the order stops naming it.
 //
 // A cell that gets a new roster document gets with it every order that names
@@ -42,7 +43,16 @@ func (l *Ledger) Missing(after Head, child Certificate, holds func(key string) b
 	}
 	l.mu.RUnlock()
 
-	slices.SortFunc(docs, func(a, b doc) int { return a.stamp.Compare(b.stamp) })
+	own := memberKey(child.ID)
+	slices.SortFunc(docs, func(a, b doc) int {
+		if (a.key == own) != (b.key == own) {
+			if a.key == own {
+				return -1
+			}
+			return 1
+		}
+		return a.stamp.Compare(b.stamp)
+	})
 	out := make([]Sealed, 0, len(docs))
 	for _, d := range docs {
 		// A newer one may have replaced it since: that is as good.

@@ -52,9 +52,12 @@ func OpenStore(data string, log *slog.Logger) (*Store, error) {
 	return s, nil
 }
 
-// MemoryStore is a store that is gone when it is closed: for simulations.
+// MemoryStore is a store that is gone when it is closed: for simulations. It
+// takes projects of up to about 700 KiB.
 func MemoryStore() (*Store, error) {
-	db, err := badger.Open(small(badger.DefaultOptions("").WithInMemory(true)).WithLogger(nil))
+	// Without a value log, Badger takes values of a megabyte at most.
+	db, err := badger.Open(small(badger.DefaultOptions("").WithInMemory(true)).WithLogger(nil).
+		WithMemTableSize(16 << 20).WithValueThreshold(1 << 20))
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package tiers
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"pharos/mesh"
@@ -13,6 +14,7 @@ import (
 type down struct {
 	n    *Node
 	wake chan struct{} // the ledger changed: the runtime may have something to do
+	mine atomic.Bool   // an order named this node: its head is worth a report, whatever the runtime has to say
 }
 
 func newDown(n *Node) *down {
@@ -76,12 +78,11 @@ func (d *down) took(j state.Judged) {
 	if d.n.tier != nil {
 		d.n.tier.relay(j)
 	}
-	poke(d.wake)
 	if me, known := d.n.ledger.Self(); known && names(j.Order, me) {
-		d.n.self.touch()
-	} else {
-		d.n.picture.touched()
+		d.mine.Store(true)
 	}
+	d.n.picture.touched()
+	poke(d.wake)
 }
 
 // names says whether an order is about this member, or of an app it names.
@@ -126,7 +127,11 @@ func (d *down) assign() error {
 			}
 		}
 	}
+	mine := d.mine.Swap(false)
 	d.n.runtime.Assign(all)
+	if mine {
+		d.n.self.touchHead()
+	}
 	return nil
 }
 

@@ -81,6 +81,7 @@ func runs(f *simulation.Factory, app state.Name, revision uint64, on ...state.Na
 
 func TestDeployReachesExactlyTheNamed(t *testing.T) {
 	world(t, func(t *testing.T, f *simulation.Factory) {
+		f.Pass(time.Second)
 		deploy(t, f, "shop", "tier:line-1,office")
 		took := f.Wait(time.Second, "shop on line-1's cells and the office", runs(f, "shop", 1, "press-1", "press-2", "office"))
 		known := f.Wait(time.Second, "the root knows", func() bool {

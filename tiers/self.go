@@ -85,6 +85,16 @@ func (s *self) touch() {
 	s.n.picture.changed(s.n.cert.ID)
 }
 
+// touchHead reports the ledger's head unless the last report said it.
+func (s *self) touchHead() {
+	s.mu.Lock()
+	behind := s.head != s.n.ledger.Head()
+	s.mu.Unlock()
+	if behind {
+		s.touch()
+	}
+}
+
 // run reports a head that moved over orders of others, some time later.
 func (s *self) run(ctx context.Context) {
 	tick := time.NewTicker(lazyHead)
@@ -94,12 +104,7 @@ func (s *self) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			s.mu.Lock()
-			behind := s.head != s.n.ledger.Head()
-			s.mu.Unlock()
-			if behind {
-				s.touch()
-			}
+			s.touchHead()
 		}
 	}
 }

@@ -242,26 +242,26 @@ func (u *uplink) orders(m *wire.Orders) {
 }
 
 // write is the only writer of the session: heartbeats, and rollups of what
-// changed, one at a time until it is acknowledged.
+// changed. The first change goes out at once; those that follow within the
+// coalescing pause, or before the parent has acknowledged, travel together.
 func (u *uplink) write(ctx context.Context, stream *mesh.Stream, acks <-chan uint64) {
 	tick := time.NewTicker(beatEvery)
 	defer tick.Stop()
 	var (
-		pending <-chan time.Time // the coalescing pause that runs
-		number  uint64           // of the rollup under way, or the last
+		pause   <-chan time.Time // runs since the last rollup
+		waiting bool             // something changed during the pause
+		busy    bool             // a rollup is not acknowledged yet
+		number  uint64           // of the last rollup
 		version uint64           // that it brings
-		busy    = true
 	)
 	send := func(whole bool) error {
 		statuses, v := u.n.picture.take(whole)
-		number, version, busy = number+1, v, true
+		number, version, busy, waiting = number+1, v, true, false
+		pause = time.After(coalesce)
 		return u.rollup(stream, number, statuses, whole)
 	}
-	if send(true) != nil {
-		return
-	}
-	for {
-		var err error
+	err := send(true)
+	for err == nil {
 		select {
 		case <-ctx.Done():
 			return
@@ -272,21 +272,18 @@ func (u *uplink) write(ctx context.Context, stream *mesh.Stream, acks <-chan uin
 		case n := <-acks:
 			if n == number {
 				busy = false
-				u.n.picture.acknowledged(version)
+				u.n.picture.acknowledged(version) // wakes us when more has changed
 			}
 		case <-u.n.picture.wake:
-			if pending == nil && !busy {
-				pending = time.After(coalesce)
-			}
-		case <-pending:
-			pending = nil
+			waiting = true
+		case <-pause:
+			pause = nil
+		}
+		if err == nil && waiting && !busy && pause == nil {
 			err = send(false)
 		}
-		if err != nil {
-			u.n.log.Info("can't write to the parent", "error", err)
-			return
-		}
 	}
+	u.n.log.Info("can't write to the parent", "error", err)
 }
 
 func (u *uplink) sendBeat(stream *mesh.Stream) error {

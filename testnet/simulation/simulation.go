@@ -115,15 +115,28 @@ func (f *Factory) Join(ctx context.Context, name state.Name, text string) (*Node
 	if len(token.Addresses) == 0 {
 		// The parent has not told its addresses upward yet; on a real network
 		// mDNS would tell them.
-		for _, n := range f.order {
-			if id, _ := state.IDOf(n.Key.GetPublic()); id == token.Parent {
-				token.Addresses = []string{f.Net.Listen(string(n.Name)).String()}
-			}
-		}
+		token.Addresses = f.parentOf(token)
 	}
 	n := f.machine(name)
 	_, err = tiers.Enrol(ctx, n.Store, n.Key, token, tiers.JoinConfig{Log: f.Log, Mesh: f.Net.Options(string(name))})
 	return n, err
+}
+
+// parentOf gives the address of the parent that a token names.
+func (f *Factory) parentOf(token state.JoinToken) []string {
+	for _, n := range f.order {
+		if id, _ := state.IDOf(n.Key.GetPublic()); id == token.Parent {
+			return []string{f.Net.Listen(string(n.Name)).String()}
+		}
+	}
+	return nil
+}
+
+// EnrolAgain asks with a token once more, as a machine does that got no answer.
+func (n *Node) EnrolAgain(ctx context.Context, token state.JoinToken) error {
+	token.Addresses = n.f.parentOf(token)
+	_, err := tiers.Enrol(ctx, n.Store, n.Key, token, tiers.JoinConfig{Log: n.f.Log, Mesh: n.f.Net.Options(string(n.Name))})
+	return err
 }
 
 // Start runs the machine's node; what it stored before is there again.
@@ -181,6 +194,9 @@ func (f *Factory) Wait(limit time.Duration, what string, ok func() bool) time.Du
 	}
 	return time.Since(began)
 }
+
+// Pass lets the clock run: nothing is waited for but time.
+func (f *Factory) Pass(d time.Duration) { <-time.After(d) }
 
 // Picture is the root's view of all nodes, a line each.
 func (f *Factory) Picture() string {
