@@ -1,79 +1,92 @@
 package state
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // What is asked of a ledger: by the parent for a child that is behind, by the
 // anchor for whom a selector names, by the node for what it has to run.
 
-// Missing gives, in the order of stamps, the documents in (after, head] that
-// concern a child, and that head. The child's own roster document comes first:
-// by it the child sees that the others concern it. holds says whether a cell holds an order of
-// that key already, so that it hears when the order stops naming it.
+// Missing gives the documents in (after, head] that concern a child, and that
+// head: the child's own roster document first, since the child judges the
+// others by it, and the others in the order of stamps. holds says whether a
+// cell holds an order of that key already, so that it hears when the order
+// stops naming it; it must not ask the ledger anything.
 //
 // A cell that gets a new roster document gets with it every order that names
 // it, of any age: it may be in a group now that an old order names.
 func (l *Ledger) Missing(after Head, child Certificate, holds func(key string) bool) ([]Sealed, Head, error) {
-	l.mu.RLock()
-	through := l.head
-	type doc struct {
-		key   string
-		stamp Stamp
+	for {
+		docs, through := l.missing(after, child, holds)
+		out := make([]Sealed, 0, len(docs))
+		for _, d := range docs {
+			// A newer one may have replaced it since: that is as good.
+			sealed, err := l.document(d.key, d.ratchet)
+			if KindOf(err) == Corrupt {
+				break // the disk lost it: ask again, up to before it
+			}
+			if err != nil {
+				return nil, Head{}, err
+			}
+			out = append(out, sealed)
+		}
+		if len(out) == len(docs) {
+			return out, through, nil
+		}
 	}
-	var docs []doc
-	self, known := l.entries[memberKey(child.ID)]
+}
+
+type doc struct {
+	key     string
+	ratchet ratchet
+}
+
+func (l *Ledger) missing(after Head, child Certificate, holds func(key string) bool) (docs []doc, through Head) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	own := memberKey(child.ID)
+	self, known := l.entries[own]
 	known = known && !self.missing
 	renewed := known && after.Before(self.ratchet.stamp)
 	for key, h := range l.entries {
 		newer := after.Before(h.ratchet.stamp)
 		wanted := false
 		switch {
-		case h.missing || through.Before(h.ratchet.stamp):
+		case h.missing || l.head.Before(h.ratchet.stamp):
 		case h.order.Member != nil:
-			wanted = newer && (h.order.Member.ID == child.ID || child.Gateway && h.order.Member.Below(child.Name))
+			wanted = newer && (key == own || child.Gateway && h.order.Member.Below(child.Name))
 		case child.Gateway:
 			wanted = newer
 		case known && h.order.App.Selector.Names(*self.order.Member):
 			wanted = newer || renewed
 		default:
-			wanted = newer && holds(key)
+			wanted = newer && holds != nil && holds(key)
 		}
 		if wanted {
-			docs = append(docs, doc{key, h.ratchet.stamp})
+			docs = append(docs, doc{key, h.ratchet})
 		}
 	}
-	l.mu.RUnlock()
-
-	own := memberKey(child.ID)
 	slices.SortFunc(docs, func(a, b doc) int {
-		if (a.key == own) != (b.key == own) {
-			if a.key == own {
-				return -1
-			}
+		switch {
+		case a.key == own:
+			return -1
+		case b.key == own:
 			return 1
 		}
-		return a.stamp.Compare(b.stamp)
+		return a.ratchet.stamp.Compare(b.ratchet.stamp)
 	})
-	out := make([]Sealed, 0, len(docs))
-	for _, d := range docs {
-		// A newer one may have replaced it since: that is as good.
-		sealed, err := l.store.sealedOrder(l.issuer, d.key)
-		if err != nil {
-			return nil, Head{}, err
-		}
-		if sealed != nil {
-			out = append(out, sealed)
-		}
-	}
-	return out, through, nil
+	return docs, l.head
 }
 
-// Holds gives the keys of the app orders held, for a cell's Hello.
+// Holds gives the keys of the app orders held, for a cell's Hello. One that
+// the disk lost is among them: the cell has to hear what became of it.
 func (l *Ledger) Holds() []string {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	var keys []string
-	for key, h := range l.entries {
-		if !h.missing && h.order.App != nil {
+	for key := range l.entries {
+		if strings.HasPrefix(key, appKey("")) {
 			keys = append(keys, key)
 		}
 	}
@@ -92,7 +105,8 @@ func (l *Ledger) Named(s Selector) []Member {
 //
 // known is false while the node does not know its own place: then nothing may
 // change. A node that was removed from the factory keeps what it had: only
-// orders stop apps.
+// orders stop apps. An app that is left out has to be left as it is: the disk
+// lost its order, and the parent will send it again.
 func (l *Ledger) Assignments(runs map[Name]bool) (all []Assignment, known bool, err error) {
 	self, known := l.Self()
 	if !known {
@@ -104,7 +118,10 @@ func (l *Ledger) Assignments(runs map[Name]bool) (all []Assignment, known bool, 
 		if wanted {
 			// Read it whole; a newer one that came in between is as good.
 			full, found, err := l.App(o.App.App)
-			if err != nil || !found {
+			if KindOf(err) == Corrupt || err == nil && !found {
+				continue
+			}
+			if err != nil {
 				return nil, false, err
 			}
 			o, wanted = full, full.App.Want != Gone && full.App.Selector.Names(self)

@@ -1,142 +1,53 @@
 package state
 
 import (
-	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"log/slog"
-	"path/filepath"
-	"strings"
 	"sync"
-	"time"
-
-	"github.com/dgraph-io/badger/v4"
-	"github.com/dgraph-io/badger/v4/options"
-	"golang.org/x/sys/unix"
 )
 
-// Store is what a node keeps: a Badger database in the node's data folder.
-// Every write is synced to disk before it is acknowledged.
+// Store is what a node keeps: a Badger database in the node's data folder, or
+// a map in memory. Every write to disk is synced before it is acknowledged.
 //
 // It is safe for use by many goroutines. One process at a time may open it.
 type Store struct {
-	db     *badger.DB
-	dir    string // empty in memory
-	closed chan struct{}
-	wait   sync.WaitGroup
+	keep  keeper
+	count sync.Mutex // of NextGeneration
+	once  sync.Once  // of Close
+	ended error
 }
 
-// reserve is the free space, in bytes, below which the store refuses writes:
-// Badger maps its files into memory, and a full disk would end the process.
-const reserve = 32 << 20
-
-// OpenStore opens the store below a data folder, and makes it when there is
-// none. It refuses a folder that another process has open.
-func OpenStore(data string, log *slog.Logger) (*Store, error) {
-	dir := filepath.Join(data, "store")
-	doing := "opening the store in " + dir
-	db, err := badger.Open(small(badger.DefaultOptions(dir).WithSyncWrites(true)).WithLogger(badgerLog{log}))
-	switch {
-	case err == nil:
-	case strings.Contains(err.Error(), "Cannot acquire directory lock"):
-		return nil, &Problem{
-			Kind: Taken, Doing: doing, Cause: "another pharos process has it open", Err: err,
-			Fix: "stop the 'pharos run' of this folder first, or give another one with --data",
-		}
-	default:
-		return nil, Because(Corrupt, doing, err, "check the disk and the folder's permissions")
-	}
-	s := &Store{db: db, dir: dir, closed: make(chan struct{})}
-	s.wait.Go(s.collect)
-	return s, nil
+// keeper is where a store keeps its bytes: on disk (store_disk.go), or in
+// memory (store_memory.go).
+type keeper interface {
+	// read gives a value, nil when there is none.
+	read(key string) ([]byte, error)
+	// write does all of it or, when it returns an error, none of it.
+	write(changes []change) error
+	// each calls fn for every key below prefix, in order.
+	each(prefix string, fn func(key string, value func() ([]byte, error)) error) error
+	size() uint64
+	close() error
 }
 
-// MemoryStore is a store that is gone when it is closed: for simulations. It
-// takes projects of up to about 700 KiB.
-func MemoryStore() (*Store, error) {
-	// Without a value log, Badger takes values of a megabyte at most.
-	db, err := badger.Open(small(badger.DefaultOptions("").WithInMemory(true)).WithLogger(nil).
-		WithMemTableSize(16 << 20).WithValueThreshold(1 << 20))
-	if err != nil {
-		return nil, err
-	}
-	return &Store{db: db, closed: make(chan struct{})}, nil
+// change is one key's new value; nil takes the key away.
+type change struct {
+	key   string
+	value []byte
 }
 
-// small sizes Badger for a device: its defaults are a server's.
-func small(o badger.Options) badger.Options {
-	o = o.WithMemTableSize(4 << 20).WithNumMemtables(2).WithValueThreshold(64 << 10).
-		WithNumLevelZeroTables(2).WithNumLevelZeroTablesStall(8).WithNumCompactors(2).
-		WithBaseTableSize(1 << 20).WithBaseLevelSize(4 << 20).
-		WithBlockCacheSize(0).WithIndexCacheSize(0).WithCompression(options.None).
-		WithMetricsEnabled(false).WithDetectConflicts(false)
-	if !o.InMemory {
-		o = o.WithValueLogFileSize(4 << 20)
-	}
-	return o
-}
-
-// Close waits for what is under way and closes the database.
+// Close waits for what is under way and closes the store. Closing it again
+// does nothing more.
 func (s *Store) Close() error {
-	close(s.closed)
-	s.wait.Wait()
-	return s.db.Close()
+	s.once.Do(func() { s.ended = s.keep.close() })
+	return s.ended
 }
 
-// collect gives back the space of values that were replaced.
-func (s *Store) collect() {
-	tick := time.NewTicker(10 * time.Minute)
-	defer tick.Stop()
-	for {
-		select {
-		case <-s.closed:
-			return
-		case <-tick.C:
-			for s.db.RunValueLogGC(0.5) == nil {
-			}
-		}
-	}
-}
+// Size is what the store takes on disk or in memory, in bytes.
+func (s *Store) Size() uint64 { return s.keep.size() }
 
-// Size is what the store takes on disk, in bytes.
-func (s *Store) Size() uint64 {
-	lsm, vlog := s.db.Size()
-	return uint64(lsm + vlog)
-}
-
-// update runs one transaction: all of it is on disk when update returns nil,
-// none of it otherwise.
-func (s *Store) update(fn func(tx *badger.Txn) error) error {
-	if s.dir != "" {
-		var disk unix.Statfs_t
-		if err := unix.Statfs(s.dir, &disk); err == nil && disk.Bavail*uint64(disk.Bsize) < reserve {
-			return &Problem{
-				Kind: Unable, Doing: "writing to " + s.dir,
-				Cause: fmt.Sprintf("the disk has less than %d MiB left", reserve>>20),
-				Fix:   "free some space on this machine; running apps go on meanwhile",
-			}
-		}
-	}
-	if err := s.db.Update(fn); err != nil {
-		return fmt.Errorf("writing to the store: %w", err)
-	}
-	return nil
-}
-
-// get reads a value, nil when there is none.
-func (s *Store) get(key string) (value []byte, err error) {
-	err = s.db.View(func(tx *badger.Txn) error {
-		item, err := tx.Get([]byte(key))
-		if errors.Is(err, badger.ErrKeyNotFound) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		value, err = item.ValueCopy(nil)
-		return err
-	})
+func (s *Store) get(key string) ([]byte, error) {
+	value, err := s.keep.read(key)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s from the store: %w", key, err)
 	}
@@ -144,30 +55,24 @@ func (s *Store) get(key string) (value []byte, err error) {
 }
 
 func (s *Store) put(key string, value []byte) error {
-	return s.update(func(tx *badger.Txn) error { return tx.Set([]byte(key), value) })
+	if value == nil {
+		value = []byte{}
+	}
+	return s.keep.write([]change{{key, value}})
 }
 
-func (s *Store) delete(key string) error {
-	return s.update(func(tx *badger.Txn) error { return tx.Delete([]byte(key)) })
-}
+func (s *Store) delete(key string) error { return s.keep.write([]change{{key, nil}}) }
 
 // each calls fn for every key below prefix, in order; the key comes without it.
+// A value that can't be read comes as nil: one broken value must not hide the
+// others.
 func (s *Store) each(prefix string, fn func(key string, value []byte) error) error {
-	return s.db.View(func(tx *badger.Txn) error {
-		o := badger.DefaultIteratorOptions
-		o.Prefix, o.PrefetchSize = []byte(prefix), 16
-		it := tx.NewIterator(o)
-		defer it.Close()
-		for it.Rewind(); it.Valid(); it.Next() {
-			value, err := it.Item().ValueCopy(nil)
-			if err != nil {
-				return fmt.Errorf("reading %s from the store: %w", it.Item().Key(), err)
-			}
-			if err := fn(strings.TrimPrefix(string(it.Item().Key()), prefix), value); err != nil {
-				return err
-			}
+	return s.keep.each(prefix, func(key string, read func() ([]byte, error)) error {
+		value, err := read()
+		if err != nil {
+			value = nil
 		}
-		return nil
+		return fn(key[len(prefix):], value)
 	})
 }
 
@@ -185,30 +90,7 @@ func (s *Store) getJSON(key string, v any) (found bool, err error) {
 func (s *Store) putJSON(key string, v any) error {
 	b, err := json.Marshal(v)
 	if err != nil {
-		return err
+		return fmt.Errorf("writing %s to the store: %w", key, err)
 	}
 	return s.put(key, b)
 }
-
-func putStamp(s Stamp) []byte {
-	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, s.Epoch), s.Number)
-}
-
-func getStamp(b []byte) Stamp {
-	if len(b) < 16 {
-		return Stamp{}
-	}
-	return Stamp{binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])}
-}
-
-// badgerLog lets through what somebody has to know of Badger's chatter.
-type badgerLog struct{ log *slog.Logger }
-
-func (l badgerLog) Errorf(f string, a ...any) {
-	l.log.Error("store: " + strings.TrimSpace(fmt.Sprintf(f, a...)))
-}
-func (l badgerLog) Warningf(f string, a ...any) {
-	l.log.Warn("store: " + strings.TrimSpace(fmt.Sprintf(f, a...)))
-}
-func (l badgerLog) Infof(string, ...any)  {}
-func (l badgerLog) Debugf(string, ...any) {}

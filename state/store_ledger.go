@@ -1,18 +1,20 @@
 package state
 
 import (
-	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
-
-	"github.com/dgraph-io/badger/v4"
+	"hash/crc32"
 )
 
 // How the ledger lies in the store. Per issuer: the newest document of each
 // key, its ratchet (stamp and hash, so that a document that is lost or broken
-// can't let an older one in), and the head. A document, its ratchet and, where
-// it moves, the head are written in one transaction.
+// can't let an older one in), and the head, with the number of keys there must
+// be. A document, its ratchet and the head are written in one transaction.
+//
+// Documents prove themselves by their signature; ratchets and head carry a
+// checksum.
 
 func orderKey(issuer NodeID, key string) string   { return "order/" + string(issuer) + "/" + key }
 func ratchetKey(issuer NodeID, key string) string { return "ratchet/" + string(issuer) + "/" + key }
@@ -24,13 +26,38 @@ type ratchet struct {
 	hash  [sha256.Size]byte
 }
 
-func (r ratchet) bytes() []byte { return append(putStamp(r.stamp), r.hash[:]...) }
+func ratchetOf(o Order, sealed Sealed) ratchet { return ratchet{o.Stamp, sha256.Sum256(sealed)} }
 
-func ratchetFrom(b []byte) (ratchet, error) {
-	if len(b) != 16+sha256.Size {
-		return ratchet{}, fmt.Errorf("%d bytes instead of %d", len(b), 16+sha256.Size)
+func (r ratchet) bytes() []byte { return summed(append(putStamp(r.stamp), r.hash[:]...)) }
+
+// ratchetFrom reads a ratchet; ok is false when it is broken.
+func ratchetFrom(b []byte) (r ratchet, ok bool) {
+	if b = unsummed(b); len(b) != 16+sha256.Size {
+		return ratchet{}, false
 	}
-	return ratchet{getStamp(b), [sha256.Size]byte(b[16:])}, nil
+	return ratchet{getStamp(b), [sha256.Size]byte(b[16:])}, true
+}
+
+// summed adds a checksum, unsummed takes it off and gives nil when it is wrong.
+func summed(b []byte) []byte { return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b)) }
+
+func unsummed(b []byte) []byte {
+	if len(b) < 4 {
+		return nil
+	}
+	b, sum := b[:len(b)-4], b[len(b)-4:]
+	if crc32.ChecksumIEEE(b) != binary.BigEndian.Uint32(sum) {
+		return nil
+	}
+	return b
+}
+
+func putStamp(s Stamp) []byte {
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, s.Epoch), s.Number)
+}
+
+func getStamp(b []byte) Stamp {
+	return Stamp{binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])}
 }
 
 // entry is one document to be written.
@@ -38,39 +65,25 @@ type entry struct {
 	key     string
 	sealed  Sealed
 	ratchet ratchet
-	history *Deployed // root: the deploy behind it
-	app     Name
 }
 
-// commit writes documents and, when it is not nil, the head, in one transaction.
-func (s *Store) commit(issuer NodeID, entries []entry, head *Head) error {
-	if len(entries) == 0 && head == nil {
-		return nil
+// commit writes documents, the head and how many keys the ledger has with
+// them, in one transaction. history is the deploy behind an order, at the root.
+func (s *Store) commit(issuer NodeID, entries []entry, head Head, keys int, app Name, history *Deployed) error {
+	changes := []change{{headKey(issuer), summed(binary.BigEndian.AppendUint64(putStamp(head), uint64(keys)))}}
+	for _, e := range entries {
+		changes = append(changes,
+			change{orderKey(issuer, e.key), e.sealed},
+			change{ratchetKey(issuer, e.key), e.ratchet.bytes()})
 	}
-	return s.update(func(tx *badger.Txn) error {
-		for _, e := range entries {
-			if err := tx.Set([]byte(orderKey(issuer, e.key)), e.sealed); err != nil {
-				return err
-			}
-			if err := tx.Set([]byte(ratchetKey(issuer, e.key)), e.ratchet.bytes()); err != nil {
-				return err
-			}
-			if e.history == nil {
-				continue
-			}
-			b, err := json.Marshal(e.history)
-			if err != nil {
-				return err
-			}
-			if err := tx.Set([]byte(historyKey(e.app, e.history.Revision)), b); err != nil {
-				return err
-			}
+	if history != nil {
+		b, err := json.Marshal(history)
+		if err != nil {
+			return fmt.Errorf("writing the history of %s: %w", app, err)
 		}
-		if head == nil {
-			return nil
-		}
-		return tx.Set([]byte(headKey(issuer)), putStamp(*head))
-	})
+		changes = append(changes, change{historyKey(app, history.Revision), b})
+	}
+	return s.keep.write(changes)
 }
 
 // sealedOrder reads one document, nil when there is none.
@@ -79,38 +92,15 @@ func (s *Store) sealedOrder(issuer NodeID, key string) (Sealed, error) {
 	return Sealed(b), err
 }
 
-// stored is what load finds for a key: a document that may be missing or not
-// what its ratchet says.
-type stored struct {
-	ratchet ratchet
-	sealed  Sealed // nil when missing or changed on disk
-}
-
-// load reads the ledger of an issuer.
-func (s *Store) load(issuer NodeID) (map[string]stored, Head, error) {
-	all := map[string]stored{}
-	err := s.each(ratchetKey(issuer, ""), func(key string, value []byte) error {
-		r, err := ratchetFrom(value)
-		if err != nil {
-			return &Problem{Kind: Corrupt, Doing: "reading the ratchet of " + key, Cause: err.Error()}
-		}
-		all[key] = stored{ratchet: r}
-		return nil
-	})
+// head reads a ledger's head and how many keys it must have. A broken one is
+// the zero head: the parent then sends everything again.
+func (s *Store) head(issuer NodeID) (Head, int, error) {
+	b, err := s.get(headKey(issuer))
 	if err != nil {
-		return nil, Head{}, err
+		return Head{}, 0, err
 	}
-	err = s.each(orderKey(issuer, ""), func(key string, value []byte) error {
-		hash := sha256.Sum256(value)
-		if st, has := all[key]; has && bytes.Equal(st.ratchet.hash[:], hash[:]) {
-			st.sealed = value
-			all[key] = st
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, Head{}, err
+	if b = unsummed(b); len(b) != 24 {
+		return Head{}, 0, nil
 	}
-	head, err := s.get(headKey(issuer))
-	return all, getStamp(head), err
+	return getStamp(b), int(binary.BigEndian.Uint64(b[16:])), nil
 }

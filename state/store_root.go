@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -21,12 +22,16 @@ func (s *Store) Token(key []byte) (t TokenRecord, found bool, err error) {
 // PutToken keeps a token's record.
 func (s *Store) PutToken(t TokenRecord) error { return s.putJSON(tokenKey(t.Key), t) }
 
-// Tokens gives the records of all tokens.
+// Tokens gives the records of all tokens. One that is broken on disk has its
+// key alone, and so looks as if it had expired long ago, unused.
 func (s *Store) Tokens() (all []TokenRecord, err error) {
 	err = s.each("token/", func(key string, value []byte) error {
 		var t TokenRecord
-		if err := json.Unmarshal(value, &t); err != nil {
-			return &Problem{Kind: Corrupt, Doing: "reading token " + key, Cause: err.Error(), Err: err}
+		if err := json.Unmarshal(value, &t); err != nil || tokenKey(t.Key) != "token/"+key {
+			t = TokenRecord{}
+			if t.Key, err = hex.DecodeString(key); err != nil {
+				return nil // no key that PutToken makes
+			}
 		}
 		all = append(all, t)
 		return nil
@@ -65,12 +70,17 @@ func historyKey(app Name, revision uint64) string {
 	return fmt.Sprintf("history/%s/%016x", app, revision)
 }
 
-// History gives the deploys of an app, oldest first.
+// History gives the deploys of an app, oldest first. One that is broken on
+// disk has its revision alone: no number may be given twice.
 func (s *Store) History(app Name) (all []Deployed, err error) {
 	err = s.each("history/"+string(app)+"/", func(key string, value []byte) error {
+		revision, err := strconv.ParseUint(key, 16, 64)
+		if err != nil {
+			return nil // no key that commit makes
+		}
 		var d Deployed
-		if err := json.Unmarshal(value, &d); err != nil {
-			return &Problem{Kind: Corrupt, Doing: "reading the history of " + string(app), Cause: err.Error(), Err: err}
+		if err := json.Unmarshal(value, &d); err != nil || d.Revision != revision {
+			d = Deployed{Revision: revision}
 		}
 		all = append(all, d)
 		return nil

@@ -1,6 +1,9 @@
 package state
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"time"
+)
 
 // What a node keeps of itself.
 
@@ -14,17 +17,20 @@ func (s *Store) Certificate() (Sealed, error) {
 // PutCertificate keeps the node's own certificate.
 func (s *Store) PutCertificate(c Sealed) error { return s.put("self/certificate", c) }
 
-// NextGeneration counts one more start of the node and gives its number.
+// NextGeneration gives the number of this start of the node, higher than any
+// before. The clock helps where the disk forgot, and is not relied on.
 func (s *Store) NextGeneration() (uint64, error) {
+	s.count.Lock()
+	defer s.count.Unlock()
 	b, err := s.get("self/generation")
 	if err != nil {
 		return 0, err
 	}
-	var n uint64
+	var last uint64
 	if len(b) == 8 {
-		n = binary.BigEndian.Uint64(b)
+		last = binary.BigEndian.Uint64(b)
 	}
-	n++
+	n := max(last+1, uint64(max(time.Now().Unix(), 0)))
 	return n, s.put("self/generation", binary.BigEndian.AppendUint64(nil, n))
 }
 

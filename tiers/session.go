@@ -19,6 +19,7 @@ const (
 	ordersFrame   = 512 << 10 // orders are gathered into frames of about this size
 	statusesFrame = 512 << 10
 	helloWithin   = 5 * time.Second
+	compareEvery  = 30 * time.Second
 	resendAfter   = 3 * beatEvery // orders sent on the session that the child does not confirm are sent again
 )
 
@@ -39,6 +40,8 @@ type session struct {
 	told  state.Head // ours, as last told to the child
 	sent  state.Head // up to where orders were sent on this session
 	when  time.Time  // of sent
+	whole bool       // send all that the child should hold, whatever its head says
+	check time.Time  // when to compare what it holds with what it should
 	holds map[string]bool
 }
 
@@ -103,7 +106,8 @@ func (t *tier) greet(stream *mesh.Stream) (*session, error) {
 	}}}); err != nil {
 		return nil, fmt.Errorf("welcoming %s: %w", cert.Name, err)
 	}
-	if s.head.Before(s.told) {
+	if s.head != s.told {
+		s.whole = s.told.Before(s.head)
 		poke(s.sync)
 	}
 	return s, nil
@@ -171,7 +175,7 @@ func (s *session) read(t *tier) error {
 		t.n.picture.beat(s.child.ID)
 		switch say := frame.GetSay().(type) {
 		case *wire.FromChild_Beat:
-			s.behind(headOf(say.Beat.GetHeads(), s.n.cert.Factory))
+			s.compare(headOf(say.Beat.GetHeads(), s.n.cert.Factory), say.Beat.GetHolding())
 		case *wire.FromChild_Rollup:
 			statuses, err := statusesFrom(say.Rollup)
 			if err != nil {
@@ -218,14 +222,34 @@ func statusesFrom(r *wire.Rollup) ([]state.NodeStatus, error) {
 	return out, nil
 }
 
-// behind notes the child's head, and has what is missing sent. Orders that
+// compare notes the child's head, and has what is missing sent. Orders that
 // went out by gossip since our last beat are not missing yet.
-func (s *session) behind(head state.Head) {
+//
+// A head is only the child's word on what it was told. So where the heads are
+// equal, what it holds is compared too, at the start of a session and then
+// now and again: a former parent may have told it of a head and kept the
+// orders back.
+func (s *session) compare(head state.Head, holding uint64) {
+	ours := s.n.ledger.Head()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.head = head
-	if head.Before(s.told) && (s.sent.Before(s.told) || time.Since(s.when) > resendAfter) {
+	if time.Since(s.when) > resendAfter {
+		s.sent = state.Head{}
+	}
+	switch {
+	case head.Before(s.told) && s.sent.Before(s.told):
 		poke(s.sync)
+	case ours.Before(head) && s.sent == state.Head{}:
+		s.whole = true
+		poke(s.sync)
+	case head == ours && time.Now().After(s.check):
+		s.check = time.Now().Add(compareEvery)
+		if s.n.ledger.Holding(s.child) != holding && ours == s.n.ledger.Head() {
+			s.n.log.Warn("a child does not hold what its head says; sending it all", "child", s.child.Name, "head", head)
+			s.whole = true
+			poke(s.sync)
+		}
 	}
 }
 
@@ -261,6 +285,9 @@ func (s *session) write(ctx context.Context) {
 func (s *session) sendMissing() error {
 	s.mu.Lock()
 	after := s.head
+	if s.whole {
+		after, s.whole = state.Head{}, false
+	}
 	s.mu.Unlock()
 	missing, through, err := s.n.ledger.Missing(after, s.child, func(key string) bool {
 		s.mu.Lock()

@@ -287,7 +287,9 @@ func (u *uplink) write(ctx context.Context, stream *mesh.Stream, acks <-chan uin
 }
 
 func (u *uplink) sendBeat(stream *mesh.Stream) error {
-	return stream.Write(&wire.FromChild{Say: &wire.FromChild_Beat{Beat: &wire.Beat{Heads: heads(u.n.cert.Factory, u.n.ledger.Head())}}})
+	return stream.Write(&wire.FromChild{Say: &wire.FromChild_Beat{Beat: &wire.Beat{
+		Heads: heads(u.n.cert.Factory, u.n.ledger.Head()), Holding: u.n.ledger.Holding(u.n.cert),
+	}}})
 }
 
 // rollup sends the counts of the whole subtree and the statuses given, in

@@ -33,6 +33,7 @@ type Factory struct {
 	tb    testing.TB
 	nodes map[state.Name]*Node
 	order []*Node // as they were made; ended in reverse
+	began time.Time
 }
 
 // Node is one simulated machine. Its store outlives Stop, as a disk does.
@@ -49,7 +50,7 @@ type Node struct {
 // nodes log to stderr.
 func New(tb testing.TB, root state.Name) *Factory {
 	tb.Helper()
-	f := &Factory{Net: network.New(), Log: slog.New(slog.DiscardHandler), tb: tb, nodes: map[state.Name]*Node{}}
+	f := &Factory{Net: network.New(), Log: slog.New(slog.DiscardHandler), tb: tb, nodes: map[state.Name]*Node{}, began: time.Now()}
 	if os.Getenv("PHAROS_LOG") != "" {
 		f.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
@@ -197,6 +198,9 @@ func (f *Factory) Wait(limit time.Duration, what string, ok func() bool) time.Du
 
 // Pass lets the clock run: nothing is waited for but time.
 func (f *Factory) Pass(d time.Duration) { <-time.After(d) }
+
+// Since is how long the factory has lived.
+func (f *Factory) Since() time.Duration { return time.Since(f.began) }
 
 // Picture is the root's view of all nodes, a line each.
 func (f *Factory) Picture() string {

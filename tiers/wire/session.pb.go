@@ -416,6 +416,7 @@ func (x *Head) GetStamp() *wire.Stamp {
 type Beat struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Heads         []*Head                `protobuf:"bytes,1,rep,name=heads,proto3" json:"heads,omitempty"`
+	Holding       uint64                 `protobuf:"fixed64,2,opt,name=holding,proto3" json:"holding,omitempty"` // a child's: a digest of the documents it holds that concern it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -457,9 +458,17 @@ func (x *Beat) GetHeads() []*Head {
 	return nil
 }
 
+func (x *Beat) GetHolding() uint64 {
+	if x != nil {
+		return x.Holding
+	}
+	return 0
+}
+
 // Orders brings everything of one issuer that concerns the child in
-// (after, through], in the order of stamps. A large answer comes in several
-// frames; only the last one moves the head.
+// (after, through], its own roster document first, then in the order of
+// stamps. Without after it is all that the child should hold. A large answer
+// comes in several frames; only the last one moves the head.
 type Orders struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Issuer        string                 `protobuf:"bytes,1,opt,name=issuer,proto3" json:"issuer,omitempty"`
@@ -812,9 +821,10 @@ const file_tiers_wire_session_proto_rawDesc = "" +
 	"\x05heads\x18\x01 \x03(\v2\x12.pharos.tiers.HeadR\x05heads\"I\n" +
 	"\x04Head\x12\x16\n" +
 	"\x06issuer\x18\x01 \x01(\tR\x06issuer\x12)\n" +
-	"\x05stamp\x18\x02 \x01(\v2\x13.pharos.state.StampR\x05stamp\"0\n" +
+	"\x05stamp\x18\x02 \x01(\v2\x13.pharos.state.StampR\x05stamp\"J\n" +
 	"\x04Beat\x12(\n" +
-	"\x05heads\x18\x01 \x03(\v2\x12.pharos.tiers.HeadR\x05heads\"\xa6\x01\n" +
+	"\x05heads\x18\x01 \x03(\v2\x12.pharos.tiers.HeadR\x05heads\x12\x18\n" +
+	"\aholding\x18\x02 \x01(\x06R\aholding\"\xa6\x01\n" +
 	"\x06Orders\x12\x16\n" +
 	"\x06issuer\x18\x01 \x01(\tR\x06issuer\x12)\n" +
 	"\x05after\x18\x02 \x01(\v2\x13.pharos.state.StampR\x05after\x12-\n" +
