@@ -37,8 +37,8 @@ type gate struct {
 	kick chan struct{} // capacity 1: there is something to announce
 
 	mu      sync.Mutex
-	wanted  map[peer.ID]struct{} // to announce until pubsub has a stream
-	outward map[peer.ID]struct{} // pubsub has a stream to these
+	wanted  map[peer.ID]time.Time // to announce until pubsub has a stream, not before then
+	outward map[peer.ID]time.Time // pubsub has a stream to these, since then
 	inward  map[peer.ID]network.Stream
 }
 
@@ -50,7 +50,7 @@ func newGate(h *Host) (*gate, error) {
 	}
 	return &gate{
 		Host: h.host, h: h, bus: bus, emit: emit, kick: make(chan struct{}, 1),
-		wanted: map[peer.ID]struct{}{}, outward: map[peer.ID]struct{}{}, inward: map[peer.ID]network.Stream{},
+		wanted: map[peer.ID]time.Time{}, outward: map[peer.ID]time.Time{}, inward: map[peer.ID]network.Stream{},
 	}, nil
 }
 
@@ -125,7 +125,7 @@ func (g *gate) allowed(c network.Conn) bool {
 func (g *gate) up(id peer.ID) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.outward[id] = struct{}{}
+	g.outward[id] = time.Now()
 	delete(g.wanted, id)
 }
 
@@ -137,20 +137,27 @@ func (g *gate) up(id peer.ID) {
 // dialed does so, else the two would go on forever.
 func (g *gate) down(id peer.ID) {
 	g.mu.Lock()
+	now := time.Now()
+	notBefore := now
+	if now.Sub(g.outward[id]) < gateRetry {
+		notBefore = now.Add(gateRetry) // refused, most likely: not at once again
+	}
 	delete(g.outward, id)
 	s := g.inward[id]
 	g.mu.Unlock()
 	if s != nil && s.Conn().Stat().Direction == network.DirInbound {
 		g.h.spawn(func() { s.Reset() })
 	}
-	g.want(id)
+	g.wantAfter(id, notBefore)
 }
 
-// want has a member announced to pubsub, if it is connected.
-func (g *gate) want(id peer.ID) {
+// want has a member announced to pubsub at once, if it is connected.
+func (g *gate) want(id peer.ID) { g.wantAfter(id, time.Time{}) }
+
+func (g *gate) wantAfter(id peer.ID, notBefore time.Time) {
 	g.mu.Lock()
 	if _, up := g.outward[id]; !up {
-		g.wanted[id] = struct{}{}
+		g.wanted[id] = notBefore
 	}
 	g.mu.Unlock()
 	select {
@@ -177,22 +184,24 @@ func (g *gate) start() {
 	})
 }
 
-// announce tells pubsub of every wanted peer; true when there were any, who are
-// to be announced again unless pubsub gets its stream.
+// announce tells pubsub of every wanted peer whose time has come; true when any
+// are wanted, who are looked at again unless pubsub gets its stream.
 func (g *gate) announce() bool {
 	g.mu.Lock()
+	now := time.Now()
 	var ids []peer.ID
-	for id := range g.wanted {
-		if g.h.members.has(id) && g.h.Connected(id) {
-			ids = append(ids, id)
-		} else {
+	for id, notBefore := range g.wanted {
+		if !g.h.members.has(id) || !g.h.Connected(id) {
 			delete(g.wanted, id) // Admit, or the next connection, wants it again
+		} else if !notBefore.After(now) {
+			ids = append(ids, id)
 		}
 	}
+	left := len(g.wanted) > 0
 	g.mu.Unlock()
 	for _, id := range ids {
 		// Fails only when the bus has ended, and then the host has too.
 		_ = g.emit.Emit(event.EvtPeerIdentificationCompleted{Peer: id, Protocols: []protocol.ID{ProtocolGossip}})
 	}
-	return len(ids) > 0
+	return left
 }

@@ -7,7 +7,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
@@ -219,4 +221,33 @@ func TestNewConnectionReplacesOld(t *testing.T) {
 		parent.Publish(topic, []byte("x"))
 		return len(b.list()) > 0
 	})
+}
+
+// Pubsub forgets a child's subscription when its own stream to the child ends,
+// and stops to open streams after four of them ended: the gate mends both.
+func TestGossipSurvivesItsStreams(t *testing.T) {
+	parent, child := newHost(t, newKey(t)), newHost(t, newKey(t))
+	topic := own(t, parent)
+	b := follow(t, child, parent.ID())
+	join(t, child, parent)
+	for round := range 6 {
+		eventually(t, fmt.Sprint("child follows in round ", round), func() bool { return len(parent.Followers(topic)) == 1 })
+		what := fmt.Sprint("round ", round)
+		eventually(t, what, func() bool {
+			parent.Publish(topic, []byte(what))
+			return slices.Contains(b.list(), what)
+		})
+		for _, c := range parent.host.Network().ConnsToPeer(child.ID()) {
+			for _, s := range c.GetStreams() {
+				if s.Protocol() == ProtocolGossip && s.Stat().Direction == network.DirOutbound {
+					s.Reset()
+				}
+			}
+		}
+		eventually(t, "pubsub noticed", func() bool {
+			parent.gossip.gate.mu.Lock()
+			defer parent.gossip.gate.mu.Unlock()
+			return time.Since(parent.gossip.gate.outward[child.ID()]) < time.Second || len(parent.gossip.gate.wanted) > 0
+		})
+	}
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"os"
 	"runtime/debug"
 	"time"
 
@@ -117,9 +119,18 @@ func (s *Stream) Write(m proto.Message) error {
 	}
 	if err != nil {
 		s.s.Reset()
-		return fmt.Errorf("write to %s: %w", s.Peer(), err)
+		return fmt.Errorf("write to %s: %w", s.Peer(), deadlineOr(err))
 	}
 	return nil
+}
+
+// deadlineOr gives the deadline error of the standard library for yamux's own.
+func deadlineOr(err error) error {
+	var timeout net.Error
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		return os.ErrDeadlineExceeded
+	}
+	return err
 }
 
 // Read receives the next frame into m. A frame over limit bytes is refused before
@@ -132,11 +143,11 @@ func (s *Stream) Read(m proto.Message, limit int) error {
 		return s.broken
 	}
 	if _, err := s.in.Peek(1); err != nil {
-		return err // between frames: io.EOF, a deadline, a reset
+		return deadlineOr(err) // between frames: io.EOF, a deadline, a reset
 	}
 	b, err := readFrame(s.in, limit)
 	if err != nil {
-		err = fmt.Errorf("read from %s: %w", s.Peer(), err)
+		err = fmt.Errorf("read from %s: %w", s.Peer(), deadlineOr(err))
 		s.broken = err
 		if errors.Is(err, ErrFrame) {
 			s.h.refused.add(RefusedFrame, "peer", s.Peer(), "protocol", s.s.Protocol(), "err", err)

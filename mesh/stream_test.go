@@ -145,7 +145,10 @@ func TestReadDeadlineBetweenFrames(t *testing.T) {
 	proceed := make(chan struct{})
 	b.Handle(ProtocolSession, func(ctx context.Context, s *Stream) {
 		s.Read(text(""), 100)
-		<-proceed
+		select {
+		case <-proceed:
+		case <-ctx.Done():
+		}
 		s.Write(text("late"))
 		<-ctx.Done()
 	})
@@ -250,6 +253,7 @@ func TestStrangersGetFewStreamsAndOnlyOpenProtocols(t *testing.T) {
 	if got := b.Refused()[RefusedStrangerStream]; got != 2 {
 		t.Errorf("counted %d, want 2", got)
 	}
+	a.Admit(b.ID())
 	b.Admit(a.ID())
 	for range 40 {
 		open(t, a, b).Write(text("x"))

@@ -275,7 +275,7 @@ func (n *Node) discover() error {
 }
 
 // serviceName is the factory's name in mDNS: DNS ignores case, peer IDs don't.
-func serviceName(factory state.NodeID) string { return "_pharos-" + shortHash(factory) + "._udp" }
+func serviceName(factory state.NodeID) string { return "pharos-" + shortHash(factory) }
 
 // Certificate is the node's own.
 func (n *Node) Certificate() state.Certificate { return n.cert }

@@ -220,6 +220,10 @@ func TestAdmissionInAnyOrder(t *testing.T) {
 						time.Sleep(10 * time.Millisecond)
 					}
 					t.Logf("child follows %v after the last step", time.Since(start))
+					// pubsub's own quick retries, then one in two seconds: never a hot loop.
+					if got := parent.Refused()[mesh.RefusedStrangerGossip]; got > 20 {
+						t.Errorf("%d gossip streams refused while the child waited", got)
+					}
 					parent.Publish(topic, []byte("x"))
 					time.Sleep(time.Second)
 					if len(box.list()) != 1 {
