@@ -71,9 +71,9 @@ func (n *Node) Watch(ctx context.Context) <-chan struct{} {
 // siblings by name. At a cell that is the cell alone.
 func (n *Node) Nodes(context.Context) []state.NodeView {
 	members := n.subtree()
-	out := make([]state.NodeView, 0, len(members))
-	for _, m := range members {
-		out = append(out, n.nodeView(m))
+	out := make([]state.NodeView, len(members))
+	for i, st := range n.picture.views(members) {
+		out[i] = nodeView(members[i], st)
 	}
 	return out
 }
@@ -92,8 +92,7 @@ func (n *Node) subtree() []state.Member {
 	return all
 }
 
-func (n *Node) nodeView(m state.Member) state.NodeView {
-	st := n.picture.view(m)
+func nodeView(m state.Member, st state.NodeStatus) state.NodeView {
 	v := state.NodeView{
 		Name: m.Name, ID: m.ID, Role: m.Role(), Parent: m.ParentName(),
 		Readiness: st.Readiness, Reason: st.Reason, Since: st.Since, Labels: m.Labels, Groups: m.Groups,
@@ -113,10 +112,9 @@ func (n *Node) Node(_ context.Context, name state.Name) (state.NodeDetail, error
 	if err != nil {
 		return state.NodeDetail{}, err
 	}
-	head := n.ledger.Head()
+	head, st := n.ledger.Head(), n.picture.view(m)
 	return state.NodeDetail{
-		NodeView: n.nodeView(m), Path: append([]state.Name{}, m.Path...),
-		Report: n.picture.view(m).Report, Below: n.picture.below(m), Orders: &head,
+		NodeView: nodeView(m, st), Path: append([]state.Name{}, m.Path...), Report: st.Report, Below: n.picture.below(m), Orders: &head,
 	}, nil
 }
 

@@ -17,17 +17,20 @@ type target struct {
 	want   state.Want
 }
 
-// targets gives, by name, the nodes an order of the app would mean.
+// targets gives, by name, the nodes an order of the app would mean. Once an app
+// is to be gone those count that still have it, or have not heard of it yet.
 func (n *Node) targets(app state.Name, selector state.Selector, want state.Want) []target {
+	members := slices.DeleteFunc(n.ledger.Members(), func(m state.Member) bool { return m.Removed })
+	newest := state.Stamp{}
+	if o, found := n.ledger.Newest(app); found {
+		newest = o.Stamp
+	}
 	var out []target
-	for _, m := range n.ledger.Members() {
-		if m.Removed {
-			continue
-		}
-		t := target{member: m, status: n.picture.view(m), want: want}
-		_, has := t.status.Report.App(app)
+	for i, st := range n.picture.views(members) {
+		t := target{member: members[i], status: st, want: want}
+		_, has := st.Report.App(app)
 		switch {
-		case selector.Names(m) && (want != state.Gone || has || t.status.Report.Head.Before(n.appStamp(app))):
+		case selector.Names(t.member) && (want != state.Gone || has || st.Report.Head.Before(newest)):
 		case has:
 			t.want = state.Gone
 		default:
@@ -36,15 +39,6 @@ func (n *Node) targets(app state.Name, selector state.Selector, want state.Want)
 		out = append(out, t)
 	}
 	return out
-}
-
-func (n *Node) appStamp(app state.Name) state.Stamp {
-	for _, o := range n.ledger.Apps() {
-		if o.App.App == app {
-			return o.Stamp
-		}
-	}
-	return state.Stamp{}
 }
 
 // check refuses a deploy that makes no sense in this factory.

@@ -124,7 +124,7 @@ func (n *Node) LabelNode(_ context.Context, name state.Name, set map[string]stri
 			return state.NodeView{}, err
 		}
 	}
-	return n.nodeView(m), nil
+	return nodeView(m, n.picture.view(m)), nil
 }
 
 // maxLabels bounds a node's labels and groups, so that a roster document stays small.

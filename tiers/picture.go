@@ -195,17 +195,25 @@ func (p *picture) merge(via state.Certificate, told []state.NodeStatus, sum stat
 	return refused
 }
 
-// view is a node's status as it must be shown here: Unknown below a gateway
-// that is not heard.
-func (p *picture) view(m state.Member) state.NodeStatus {
-	if m.ID == p.n.cert.ID {
-		return p.n.self.status()
-	}
-	members := p.byName()
+// views gives the statuses of nodes as they must be shown here: Unknown below a
+// gateway that is not heard.
+func (p *picture) views(members []state.Member) []state.NodeStatus {
+	own := p.n.self.status()
+	byName := p.byName()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.viewLocked(m, members)
+	out := make([]state.NodeStatus, len(members))
+	for i, m := range members {
+		if m.ID == p.n.cert.ID {
+			out[i] = own
+		} else {
+			out[i] = p.viewLocked(m, byName)
+		}
+	}
+	return out
 }
+
+func (p *picture) view(m state.Member) state.NodeStatus { return p.views([]state.Member{m})[0] }
 
 func (p *picture) byName() map[state.Name]state.NodeID {
 	out := map[state.Name]state.NodeID{}
@@ -240,23 +248,20 @@ func (p *picture) counts(without state.NodeID) state.Counts {
 }
 
 func (p *picture) fold(which func(state.Member) bool) state.Counts {
+	members := slices.DeleteFunc(p.n.ledger.Members(), func(m state.Member) bool { return m.Removed || !which(m) })
+	views := p.views(members)
 	var c state.Counts
-	byName := p.byName()
-	own := p.n.self.status()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, m := range p.n.ledger.Members() {
-		switch {
-		case m.Removed || !which(m):
-		case m.ID == p.n.cert.ID:
-			c.Add(own, time.Now())
-		default:
-			var heard time.Time
+	for i, m := range members {
+		heard := time.Now()
+		if m.ID != p.n.cert.ID {
+			heard = time.Time{}
 			if s, has := p.nodes[m.ID]; has {
 				heard = s.heard
 			}
-			c.Add(p.viewLocked(m, byName), heard)
 		}
+		c.Add(views[i], heard)
 	}
 	return c
 }
