@@ -34,7 +34,7 @@ type Config struct {
 	// Children is how many direct children connection and memory limits are
 	// sized for; 0 means DefaultChildren.
 	Children int
-	// Log gets what happens; nil means slog.Default.
+	// Log gets what happens; nil means nobody.
 	Log *slog.Logger
 	// Options, when there are any, bring the transport and the resource manager
 	// in place of TCP and of limits sized for Children, e.g. the simulated
@@ -77,7 +77,7 @@ func New(cfg Config) (*Host, error) {
 		cfg.Children = DefaultChildren
 	}
 	if cfg.Log == nil {
-		cfg.Log = slog.Default()
+		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	h := &Host{log: cfg.Log, refused: newRefusals(cfg.Log), members: newMembers()}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
@@ -116,13 +116,12 @@ func New(cfg Config) (*Host, error) {
 	}
 	h.host.Network().Notify((*notifiee)(h))
 	if h.gossip, err = newGossip(h); err != nil {
-		h.Close()
-		return nil, fmt.Errorf("make mesh host: start gossip: %w", err)
+		return nil, errors.Join(fmt.Errorf("make mesh host: start gossip: %w", err), h.Close())
 	}
 	if len(cfg.Listen) > 0 {
 		if err := h.host.Network().Listen(cfg.Listen...); err != nil {
-			h.Close()
-			return nil, fmt.Errorf("make mesh host: listen on %v: %w: is another node using the port?", cfg.Listen, err)
+			err = fmt.Errorf("make mesh host: listen on %v: %w: is another node using the port?", cfg.Listen, err)
+			return nil, errors.Join(err, h.Close())
 		}
 		if got := len(h.host.Network().ListenAddresses()); got < len(cfg.Listen) {
 			h.log.Warn("some addresses can't be listened on", "wanted", cfg.Listen, "listening", h.host.Network().ListenAddresses())

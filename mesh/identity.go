@@ -105,8 +105,8 @@ func writeNew(path string, data []byte) (err error) {
 		return err
 	}
 	defer func() {
-		tmp.Close()
-		os.Remove(tmp.Name())
+		_ = tmp.Close() // what matters was synced
+		_ = os.Remove(tmp.Name())
 	}()
 	if _, err := tmp.Write(data); err != nil {
 		return err
@@ -134,6 +134,5 @@ func syncDir(dir string) error {
 	if err != nil {
 		return err
 	}
-	defer d.Close()
-	return d.Sync()
+	return errors.Join(d.Sync(), d.Close())
 }

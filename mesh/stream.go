@@ -77,10 +77,10 @@ func (h *Host) serve(s *Stream, p protocol.ID, fn Handler) {
 	defer func() {
 		if v := recover(); v != nil {
 			h.log.Error("a handler panicked: its stream is reset, the node goes on; please report this", "protocol", p, "peer", s.Peer(), "panic", v, "stack", string(debug.Stack()))
-			s.Reset()
+			_ = s.Reset()
 			return
 		}
-		s.Close()
+		_ = s.Close()
 	}()
 	fn(ctx, s)
 }

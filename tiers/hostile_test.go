@@ -92,7 +92,7 @@ func TestStrangersGetNoSession(t *testing.T) {
 			t.Fatal(err)
 		}
 		h := peerOf(t, f, "mallory", mallory)
-		defer h.Close() //nolint:errcheck // before the bubble ends
+		defer h.Close()
 		before := line1.Status(t.Context()).Refused["session"]
 		for name, cert := range map[string]state.Sealed{
 			"none":              nil,
@@ -113,7 +113,7 @@ func TestStrangersGetNoSession(t *testing.T) {
 		oven := f.Node("oven-1")
 		oven.Stop()
 		real := peerOf(t, f, "oven-1", oven.Key)
-		defer real.Close() //nolint:errcheck // before the bubble ends
+		defer real.Close()
 		if _, answer := greet(t, real, line1, &wire.Hello{Certificate: certificate(t, oven)}); answer.GetRefused() == nil {
 			t.Error("line-1 took line-2's cell")
 		}
@@ -129,7 +129,7 @@ func TestHostileCell(t *testing.T) {
 		f.Wait(3*time.Second, "shop runs", runs(f, "shop", 1, "press-1", "press-2"))
 		press1.Stop()
 		h := peerOf(t, f, "press-1", press1.Key)
-		defer h.Close() //nolint:errcheck // before the bubble ends
+		defer h.Close()
 		s, answer := greet(t, h, line1, &wire.Hello{Certificate: certificate(t, press1)})
 		if answer.GetWelcome() == nil {
 			t.Fatalf("the cell is not welcome: %v", answer)
@@ -219,7 +219,7 @@ func TestHostileGateway(t *testing.T) {
 
 		line1.Stop()
 		h := peerOf(t, f, "line-1", line1.Key)
-		defer h.Close() //nolint:errcheck // before the bubble ends
+		defer h.Close()
 		topic := mesh.TierTopic(h.ID())
 		if err := h.Own(topic); err != nil {
 			t.Fatal(err)

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"errors"
 	"net"
 	"sync/atomic"
 	"time"
@@ -34,8 +35,7 @@ func (c *conn) Close() error {
 }
 
 func (c *conn) SetDeadline(t time.Time) error {
-	c.SetReadDeadline(t)
-	return c.SetWriteDeadline(t)
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
 func (c *conn) SetReadDeadline(t time.Time) error {

@@ -2,6 +2,7 @@ package network
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -67,9 +68,7 @@ func (t *simTransport) dial(ctx context.Context, to multiaddr.Multiaddr) (*conn,
 			}
 		}
 		if err := t.n.handshake(ctx, l, far); err != nil {
-			near.Close()
-			far.Close()
-			return nil, err
+			return nil, errors.Join(err, near.Close(), far.Close())
 		}
 		return near, nil
 	}
@@ -138,7 +137,7 @@ func (t *simTransport) Listen(a multiaddr.Multiaddr) (transport.Listener, error)
 		return nil, fmt.Errorf("listen on %s: %w", a, syscall.EADDRINUSE)
 	}
 	t.n.addresses[address] = l
-	return t.upgrader.UpgradeListener(t, l), nil
+	return t.upgrader.UpgradeGatedMaListener(t, t.upgrader.GateMaListener(l)), nil
 }
 
 // listener is a bound address.
@@ -171,7 +170,7 @@ func (l *listener) Close() error {
 		for { // those never accepted
 			select {
 			case c := <-l.queue:
-				c.Close()
+				_ = c.Close()
 			default:
 				return
 			}
