@@ -14,7 +14,7 @@ const (
 	RefusedStrangerConnection = "stranger-connection" // too many strangers, or one that stayed too long
 	RefusedNotEd25519         = "not-ed25519"         // a peer with another kind of key
 	RefusedForeignPublisher   = "foreign-publisher"   // a gossip message by, or from, another than the topic's publisher
-	RefusedSubscription       = "subscription"        // a subscription to a topic that isn't ours, or too many
+	RefusedSubscription       = "subscription"        // too many subscriptions at once
 	RefusedFrame              = "frame"               // a frame over its limit, or malformed
 	RefusedSlowFollower       = "slow-follower"       // a gossip message dropped because a child doesn't keep up
 	RefusedSlowHandler        = "slow-handler"        // a gossip message dropped because our own Follow function doesn't keep up

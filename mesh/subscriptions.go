@@ -32,15 +32,13 @@ func (s *subscriptions) FilterIncomingSubscriptions(from peer.ID, subs []*pb.RPC
 		g.h.refused.add(RefusedSubscription, "peer", from, "topics", len(subs))
 		return nil, fmt.Errorf("%d topics named at once", len(subs))
 	}
-	kept := pubsub.FilterSubscriptions(subs, func(topic string) bool {
+	// A member may well follow topics that are not ours: a gateway follows its
+	// own parent's, and pubsub tells everybody. They are forgotten, no more.
+	return pubsub.FilterSubscriptions(subs, func(topic string) bool {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		return g.publishers[topic] == g.h.ID()
-	})
-	if len(kept) < len(subs) {
-		g.h.refused.add(RefusedSubscription, "peer", from, "topics", len(subs)-len(kept))
-	}
-	return kept, nil
+	}), nil
 }
 
 // tracer tells the gate, from within pubsub's own loop, what it can't see from

@@ -56,8 +56,13 @@ func (n *Node) CreateToken(_ context.Context, r state.TokenRequest) (string, err
 	if len(parent.Path)+1 >= state.MaxDepth {
 		return invalid(fmt.Sprintf("the tree would be over %d tiers deep", state.MaxDepth), "give a --parent nearer to the root")
 	}
-	addresses := n.picture.view(parent).Report.Addresses
-	token, key, err := state.NewJoinToken(n.cert.Factory, r.Name, parent.ID, addresses[:min(len(addresses), maxAddresses)])
+	// The token names the parent's ID once; behind each address it would only
+	// make the token longer to paste.
+	var addresses []string
+	for _, a := range n.picture.view(parent).Report.Addresses {
+		addresses = append(addresses, strings.TrimSuffix(a, "/p2p/"+string(parent.ID)))
+	}
+	token, key, err := state.NewJoinToken(n.cert.Factory, r.Name, parent.ID, addresses)
 	if err != nil {
 		return "", err
 	}
