@@ -3,25 +3,43 @@ package state
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"pharos/state/wire"
 )
 
-// This file turns documents into their wire form and back. Back is where
+// This file turns signed documents into their wire form and back. Back is where
 // everything from outside is checked.
 
-func stampToWire(s Stamp) *wire.Stamp { return &wire.Stamp{Epoch: s.Epoch, Number: s.Number} }
+// StampToWire turns a stamp into its wire form.
+func StampToWire(s Stamp) *wire.Stamp { return &wire.Stamp{Epoch: s.Epoch, Number: s.Number} }
 
-func stampFromWire(s *wire.Stamp) Stamp {
+// StampFromWire reads a stamp; a missing one is zero.
+func StampFromWire(s *wire.Stamp) Stamp {
 	return Stamp{Epoch: s.GetEpoch(), Number: s.GetNumber()}
 }
 
-// StampToWire and StampFromWire are for the frames of tiers.
-func StampToWire(s Stamp) *wire.Stamp { return stampToWire(s) }
+// The times that JSON can tell. What lies beyond them is moved to their bounds:
+// one wild clock must not keep anybody from printing a list.
+var (
+	firstTime = time.Time{}
+	lastTime  = time.Date(9000, 1, 1, 0, 0, 0, 0, time.UTC)
+)
 
-// StampFromWire reads a stamp; a missing one is zero.
-func StampFromWire(s *wire.Stamp) Stamp { return stampFromWire(s) }
+func bounded(t time.Time) time.Time {
+	switch {
+	case t.Before(firstTime):
+		return firstTime
+	case t.After(lastTime):
+		return lastTime
+	}
+	return t
+}
+
+func millis(n int64) time.Time { return bounded(time.UnixMilli(n)) }
+
+func seconds(n int64) time.Time { return bounded(time.Unix(n, 0)) }
 
 func malformed(what, why string) error {
 	return &Problem{Kind: Corrupt, Doing: "reading a " + what, Cause: why}
@@ -30,7 +48,7 @@ func malformed(what, why string) error {
 func orderToWire(o Order) *wire.Order {
 	m := &wire.Order{
 		Factory: string(o.Factory), Issuer: string(o.Issuer),
-		Stamp: stampToWire(o.Stamp), IssuedAt: o.Issued.UnixMilli(),
+		Stamp: StampToWire(o.Stamp), IssuedAt: o.Issued.UnixMilli(),
 	}
 	if a := o.App; a != nil {
 		m.Body = &wire.Order_App{App: &wire.AppOrder{
@@ -46,7 +64,7 @@ func orderToWire(o Order) *wire.Order {
 func orderFromWire(m *wire.Order) (Order, error) {
 	o := Order{
 		Factory: NodeID(m.GetFactory()), Issuer: NodeID(m.GetIssuer()),
-		Stamp: stampFromWire(m.GetStamp()), Issued: time.UnixMilli(m.GetIssuedAt()),
+		Stamp: StampFromWire(m.GetStamp()), Issued: millis(m.GetIssuedAt()),
 	}
 	if o.Stamp.Epoch == 0 || o.Stamp.Number == 0 {
 		return o, malformed("order", "it has no stamp")
@@ -91,9 +109,6 @@ func memberToWire(m Member) *wire.Member {
 	}
 }
 
-// MaxDepth is how deep a factory's tree may be.
-const MaxDepth = 16
-
 func memberFromWire(m *wire.Member) (Member, error) {
 	out := Member{
 		ID: NodeID(m.GetId()), Gateway: m.GetGateway(), Parent: NodeID(m.GetParent()),
@@ -112,10 +127,23 @@ func memberFromWire(m *wire.Member) (Member, error) {
 	if out.Groups, err = namesFromStrings("group", m.GetGroups()); err != nil {
 		return out, err
 	}
-	if len(out.Path) > MaxDepth || (out.Parent == "") != (len(out.Path) == 0) {
+	slices.Sort(out.Groups)
+	out.Groups = slices.Compact(out.Groups)
+	if len(out.Groups) > MaxGroups || len(out.Labels) > MaxLabels {
+		return out, malformed("roster document", fmt.Sprintf("it has over %d groups or %d labels", MaxGroups, MaxLabels))
+	}
+	for key, value := range out.Labels {
+		if _, _, err := ParseLabel(key + "=" + value); err != nil || strings.Contains(key, "=") {
+			return out, malformed("roster document", fmt.Sprintf("its label %q can't be", Clip(key, 40)))
+		}
+	}
+	if len(out.Path) > MaxDepth || (out.Parent == "") != (len(out.Path) == 0) || slices.Contains(out.Path, out.Name) {
 		return out, malformed("roster document", "its place in the tree makes no sense")
 	}
-	return out, nil
+	if out.Parent != "" {
+		_, err = out.Parent.Peer()
+	}
+	return out, err
 }
 
 func namesToStrings(names []Name) []string {
@@ -149,7 +177,7 @@ func certificateToWire(c Certificate) *wire.Certificate {
 func certificateFromWire(m *wire.Certificate) (Certificate, error) {
 	c := Certificate{
 		Factory: NodeID(m.GetFactory()), ID: NodeID(m.GetId()), Gateway: m.GetGateway(), Parent: NodeID(m.GetParent()),
-		Issued: time.Unix(m.GetIssuedAt(), 0), Expires: time.Unix(m.GetExpiresAt(), 0),
+		Issued: seconds(m.GetIssuedAt()), Expires: seconds(m.GetExpiresAt()),
 	}
 	ids := []NodeID{c.Factory, c.ID}
 	if c.Parent != "" {
@@ -168,106 +196,4 @@ func certificateFromWire(m *wire.Certificate) (Certificate, error) {
 		c.ParentName, err = ParseName("node", m.GetParentName())
 	}
 	return c, err
-}
-
-// StatusToWire turns a node's status into its wire form.
-func StatusToWire(s NodeStatus) *wire.NodeStatus {
-	r := s.Report
-	report := &wire.NodeReport{
-		Generation: r.Generation, Sequence: r.Sequence, Head: stampToWire(r.Head),
-		Engine:    &wire.Engine{Kind: r.Engine.Kind, Version: r.Engine.Version, Problem: r.Engine.Problem},
-		Addresses: r.Addresses, Problem: r.Problem,
-	}
-	for _, a := range r.Apps {
-		app := &wire.AppReport{
-			App: string(a.App), Revision: a.Revision, Stamp: stampToWire(a.Stamp), State: string(a.State), Reason: a.Reason,
-			Since: a.Since.UnixMilli(), Networks: a.Networks, Volumes: a.Volumes, Logs: a.Logs,
-		}
-		for _, c := range a.Containers {
-			app.Containers = append(app.Containers, &wire.Container{
-				Service: c.Service, Name: c.Name, Id: c.ID, State: c.State, Health: c.Health,
-				Restarts: c.Restarts, Image: c.Image, Hash: c.Hash, ExitCode: c.ExitCode,
-			})
-		}
-		report.Apps = append(report.Apps, app)
-	}
-	return &wire.NodeStatus{
-		Node: string(s.Node), Readiness: string(s.Readiness), Reason: s.Reason, Since: s.Since.UnixMilli(), Silent: s.Silent, Report: report,
-	}
-}
-
-// StatusFromWire reads a node's status, clipping what is longer than it may be:
-// a report that is partly too long is still worth having.
-func StatusFromWire(m *wire.NodeStatus) (NodeStatus, error) {
-	s := NodeStatus{
-		Node: NodeID(m.GetNode()), Readiness: Readiness(m.GetReadiness()),
-		Reason: Clip(m.GetReason(), MaxReason), Since: time.UnixMilli(m.GetSince()), Silent: m.GetSilent(),
-	}
-	if _, err := s.Node.Peer(); err != nil {
-		return s, err
-	}
-	if s.Readiness != Ready && s.Readiness != NotReady && s.Readiness != Unknown {
-		return s, malformed("node status", fmt.Sprintf("its readiness is %q", Clip(string(s.Readiness), 20)))
-	}
-	r := m.GetReport()
-	s.Report = NodeReport{
-		Generation: r.GetGeneration(), Sequence: r.GetSequence(), Head: stampFromWire(r.GetHead()),
-		Engine: EngineReport{
-			Kind: Clip(r.GetEngine().GetKind(), 40), Version: Clip(r.GetEngine().GetVersion(), 80),
-			Problem: Clip(r.GetEngine().GetProblem(), MaxReason),
-		},
-		Addresses: r.GetAddresses(), Problem: Clip(r.GetProblem(), MaxReason),
-	}
-	for _, a := range r.GetApps() {
-		app, err := appReportFromWire(a)
-		if err != nil {
-			return s, err
-		}
-		s.Report.Apps = append(s.Report.Apps, app)
-	}
-	return s, nil
-}
-
-func appReportFromWire(m *wire.AppReport) (AppReport, error) {
-	name, err := ParseName("app", m.GetApp())
-	if err != nil {
-		return AppReport{}, err
-	}
-	a := AppReport{
-		App: name, Revision: m.GetRevision(), Stamp: stampFromWire(m.GetStamp()), State: AppState(Clip(m.GetState(), 20)),
-		Reason: Clip(m.GetReason(), MaxReason), Since: time.UnixMilli(m.GetSince()),
-		Networks: m.GetNetworks(), Volumes: m.GetVolumes(),
-	}
-	for i, line := range m.GetLogs() {
-		if i == MaxLogLines {
-			break
-		}
-		a.Logs = append(a.Logs, Clip(line, MaxLogLine))
-	}
-	for _, c := range m.GetContainers() {
-		a.Containers = append(a.Containers, Container{
-			Service: c.GetService(), Name: c.GetName(), ID: c.GetId(), State: c.GetState(), Health: c.GetHealth(),
-			Restarts: c.GetRestarts(), Image: c.GetImage(), Hash: c.GetHash(), ExitCode: c.GetExitCode(),
-		})
-	}
-	return a, nil
-}
-
-// ProblemToWire lets a problem cross tiers.
-func ProblemToWire(p *Problem) *wire.Problem {
-	return &wire.Problem{Kind: string(p.Kind), Doing: p.Doing, Node: string(p.Node), Cause: p.Cause, Fix: p.Fix}
-}
-
-// ProblemFromWire reads a problem that another node told.
-func ProblemFromWire(m *wire.Problem) *Problem {
-	return &Problem{
-		Kind: Kind(Clip(m.GetKind(), 20)), Doing: Clip(m.GetDoing(), MaxReason), Node: Name(Clip(m.GetNode(), MaxName)),
-		Cause: Clip(m.GetCause(), MaxReason), Fix: Clip(m.GetFix(), MaxReason),
-	}
-}
-
-// sortedUnique sorts names and drops doubles, in place.
-func sortedUnique(names []Name) []Name {
-	slices.Sort(names)
-	return slices.Compact(names)
 }

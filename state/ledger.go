@@ -96,13 +96,12 @@ func (l *Ledger) load() error {
 		return fmt.Errorf("reading the ledger: %w", err)
 	}
 	err = l.store.each(orderKey(l.issuer, ""), func(key string, value []byte) error {
-		o, err := OpenOrder(value, l.factory)
-		if err != nil || o.Key() != key || o.Issuer != l.issuer {
-			return nil
-		}
-		// A document without its ratchet is as good: they were written as one.
-		if h, has := l.entries[key]; !has || h.ratchet == ratchetOf(o, value) {
-			l.put(key, held{order: o, ratchet: ratchetOf(o, value)}.light())
+		// One that is broken stays missing.
+		if o, bad := l.open(value); bad == nil && o.Key() == key {
+			// A document without its ratchet is as good: they were written as one.
+			if h, has := l.entries[key]; !has || h.ratchet == ratchetOf(o, value) {
+				l.put(key, held{order: o, ratchet: ratchetOf(o, value)}.light())
+			}
 		}
 		return nil
 	})
@@ -191,9 +190,10 @@ func (l *Ledger) Issue(key crypto.PrivKey, fill func(*Order), history *Deployed)
 		return Judged{}, &Problem{Kind: Corrupt, Doing: "issuing order " + o.Stamp.String(), Cause: "the ledger calls it " + string(j.Verdict)}
 	}
 	var app Name
-	if app = ""; o.App != nil {
+	switch {
+	case o.App != nil:
 		app = o.App.App
-	} else if history != nil {
+	case history != nil:
 		return Judged{}, &Problem{Kind: Invalid, Doing: "issuing order " + o.Stamp.String(), Cause: "a roster document has no history"}
 	}
 	// A write that failed may be on disk all the same: its stamp is not given again.

@@ -15,7 +15,8 @@ import (
 // stops naming it; it must not ask the ledger anything.
 //
 // A cell that gets a new roster document gets with it every order that names
-// it, of any age: it may be in a group now that an old order names.
+// it, of any age: it may be in a group now that an old order names. With a zero
+// after it is all that the child has to hold.
 func (l *Ledger) Missing(after Head, child Certificate, holds func(key string) bool) ([]Sealed, Head, error) {
 	for {
 		docs, through := l.missing(after, child, holds)
@@ -46,24 +47,17 @@ func (l *Ledger) missing(after Head, child Certificate, holds func(key string) b
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	own := memberKey(child.ID)
-	self, known := l.entries[own]
-	known = known && !self.missing
-	renewed := known && after.Before(self.ratchet.stamp)
+	self := l.entries[own]
+	renewed := after.Before(self.ratchet.stamp)
 	for key, h := range l.entries {
-		newer := after.Before(h.ratchet.stamp)
-		wanted := false
-		switch {
-		case h.missing || l.head.Before(h.ratchet.stamp):
-		case h.order.Member != nil:
-			wanted = newer && (key == own || child.Gateway && h.order.Member.Below(child.Name))
-		case child.Gateway:
-			wanted = newer
-		case known && h.order.App.Selector.Names(*self.order.Member):
-			wanted = newer || renewed
-		default:
-			wanted = newer && holds != nil && holds(key)
+		if h.missing || l.head.Before(h.ratchet.stamp) {
+			continue
 		}
-		if wanted {
+		newer := after.Before(h.ratchet.stamp)
+		meant := concerns(h.order, child, self.order.Member)
+		fits := meant && (newer || renewed && h.order.App != nil && !child.Gateway)
+		leaves := newer && !meant && h.order.App != nil && holds != nil && holds(key)
+		if fits || leaves {
 			docs = append(docs, doc{key, h.ratchet})
 		}
 	}

@@ -1,8 +1,6 @@
 package state
 
-import (
-	"slices"
-)
+import "slices"
 
 // How orders come into a ledger: by gossip, fast and with gaps, and by the
 // session, which says up to where nothing is missing.
@@ -14,7 +12,7 @@ type Verdict string
 const (
 	Fresh     Verdict = "fresh"      // taken, and on disk
 	Duplicate Verdict = "duplicate"  // held already
-	Stale     Verdict = "stale"      // a newer one is held
+	Stale     Verdict = "stale"      // a newer one is held, or was passed over
 	Foreign   Verdict = "not for us" // concerns neither this node nor what is below it
 	Conflict  Verdict = "conflict"   // something else under a stamp that is held: an alarm
 )
@@ -33,6 +31,9 @@ type Judged struct {
 //
 // A cell's own roster document never moves the head: the older orders that
 // name the cell since then come with it on the session.
+//
+// What is not held although the head is past it was replaced by something that
+// does not concern this node: whoever repeats it now gets nothing started.
 func (l *Ledger) FromGossip(sealed Sealed) (Judged, error) {
 	o, err := l.open(sealed)
 	if err != nil {
@@ -41,6 +42,7 @@ func (l *Ledger) FromGossip(sealed Sealed) (Judged, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	d := l.draft()
+	d.gossip = true
 	j := d.judge(o, sealed)
 	passes := j.Verdict != Conflict && !(l.own(o) && l.me.Role() == RoleCell)
 	head := l.head
@@ -153,6 +155,7 @@ type draft struct {
 	entries []entry
 	orders  map[string]held
 	at      map[Stamp]string
+	gossip  bool // it may be of any age
 	bytes   int
 	added   int // keys that are new
 }
@@ -184,6 +187,7 @@ func (d *draft) judge(o Order, sealed Sealed) Judged {
 	j := Judged{Order: o, Sealed: sealed}
 	key, r := o.Key(), ratchetOf(o, sealed)
 	was, has := d.look(key)
+	self, _ := d.look(memberKey(d.l.me.ID))
 	switch {
 	case d.taken(o.Stamp, key):
 		j.Verdict = Conflict
@@ -193,8 +197,10 @@ func (d *draft) judge(o Order, sealed Sealed) Judged {
 		j.Verdict = Conflict
 	case has && o.Stamp == was.ratchet.stamp && !was.missing:
 		j.Verdict = Duplicate
-	case !has && !d.concerns(o):
+	case !has && !concerns(o, d.l.me, self.order.Member):
 		j.Verdict = Foreign
+	case !has && d.gossip && !d.l.head.Before(o.Stamp):
+		j.Verdict = Stale
 	default:
 		j.Verdict = Fresh
 		if has && !was.missing {
@@ -219,27 +225,14 @@ func (d *draft) taken(s Stamp, key string) bool {
 	return has && k != key
 }
 
-// concerns says whether this node has to hold the order: an anchor every app
-// order and the roster of its subtree, a cell its own roster document and the
-// orders that name it.
-func (d *draft) concerns(o Order) bool {
-	me := d.l.me
-	if m := o.Member; m != nil {
-		return m.ID == me.ID || me.Role() != RoleCell && m.Below(me.Name)
-	}
-	if me.Role() != RoleCell {
-		return true
-	}
-	self, known := d.look(memberKey(me.ID))
-	return known && !self.missing && o.App.Selector.Names(*self.order.Member)
-}
-
 // commit writes the draft and the head, then lets them be seen.
 func (d *draft) commit(head Head, app Name, history *Deployed) error {
 	l := d.l
-	// A head that moved over what does not concern this node is not worth a
-	// write: after a restart the parent confirms it again.
-	idle := head.Epoch == l.written.Epoch && head.Number >= l.written.Number && head.Number < l.written.Number+64
+	// A head that moved on over what does not concern this node is not worth a
+	// write: after a restart the parent confirms it again. One that moves over an
+	// order held is: a gateway passes on nothing that is ahead of its head, and
+	// may be cut off when it starts again.
+	idle := head.Epoch == l.written.Epoch && !head.Before(l.written) && head.Number < l.written.Number+64 && !l.written.Before(l.last)
 	if len(d.entries) > 0 || head != l.head && !idle {
 		if err := l.store.commit(l.issuer, d.entries, head, len(l.entries)+d.added, app, history); err != nil {
 			return err

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // NodeID is a node's libp2p peer ID, always of an ed25519 key,
@@ -66,10 +68,30 @@ func ParseLabel(s string) (key, value string, err error) {
 	return key, value, nil
 }
 
-// Clip shortens s, which may come from outside, to at most n bytes for a message.
+// Clip shortens s, which may come from outside, to at most n bytes of valid
+// UTF-8 for a message.
 func Clip(s string, n int) string {
 	if len(s) <= n {
+		return strings.ToValidUTF8(s, "")
+	}
+	const more = "…"
+	return strings.ToValidUTF8(s[:max(n-len(more), 0)], "") + more
+}
+
+// colours are the escape sequences that programs write to terminals.
+var colours = regexp.MustCompile("\x1b\\[[0-9;?]*[ -/]*[@-~]")
+
+// plain is Clip for what other nodes and containers said and people will read:
+// one line that can't play tricks on a terminal.
+func plain(s string, n int) string {
+	if len(s) <= n && !strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || r == utf8.RuneError }) {
 		return s
 	}
-	return strings.ToValidUTF8(s[:n], "") + "…"
+	s = Clip(colours.ReplaceAllString(s[:min(len(s), 4*n)], ""), n)
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
 }

@@ -40,6 +40,13 @@ type Member struct {
 	Removed bool // no longer of the factory; its apps go on running
 }
 
+// Limits of a roster document.
+const (
+	MaxDepth  = 16 // tiers from the root down
+	MaxLabels = 64
+	MaxGroups = 64
+)
+
 // Role of the member: the root has no parent.
 func (m Member) Role() Role {
 	switch {

@@ -87,5 +87,5 @@ type Assignment struct {
 // anything real.
 const (
 	MaxCompose = 1 << 20
-	MaxOrder   = MaxCompose + 16<<10
+	MaxOrder   = MaxCompose + MaxSelector + 8<<10
 )

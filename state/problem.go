@@ -61,14 +61,17 @@ func (p *Problem) Error() string {
 func (p *Problem) Unwrap() error { return p.Err }
 
 // Because makes a Problem around err. An err that is already a Problem keeps
-// its kind, and its fix unless a better one is given.
+// its kind, and its fix unless a better one is given; there is one fix in the end.
 func Because(kind Kind, doing string, err error, fix string) *Problem {
 	p := &Problem{Kind: kind, Doing: doing, Cause: err.Error(), Fix: fix, Err: err}
 	var inner *Problem
 	if errors.As(err, &inner) {
 		p.Kind = inner.Kind
+		if inner.Fix != "" {
+			p.Cause = strings.TrimSuffix(err.Error(), "; "+inner.Fix)
+		}
 		if fix == "" {
-			p.Fix, p.Cause = inner.Fix, strings.TrimSuffix(err.Error(), "; "+inner.Fix)
+			p.Fix = inner.Fix
 		}
 	}
 	return p

@@ -19,6 +19,15 @@ const (
 	AppGone     AppState = "Gone"
 )
 
+// Valid says whether s is one of the states.
+func (s AppState) Valid() bool {
+	switch s {
+	case AppPending, AppPulling, AppStarting, AppRemoving:
+		return true
+	}
+	return s.Settled()
+}
+
 // Settled says that nothing is under way: the state stays until something happens.
 func (s AppState) Settled() bool {
 	switch s {
@@ -55,11 +64,15 @@ type AppReport struct {
 	Logs       []string    `json:"logs,omitempty"`     // last lines of the failing container, at most MaxLogLines
 }
 
-// Limits of a report.
+// Limits of a report. What is longer is clipped, what is more is left out.
 const (
-	MaxLogLines = 10
-	MaxLogLine  = 400 // bytes; longer lines are clipped
-	MaxReason   = 500 // bytes
+	MaxLogLines   = 10
+	MaxLogLine    = 400  // bytes
+	MaxReason     = 500  // bytes
+	MaxReportApps = 500  // apps of one node
+	MaxContainers = 1000 // containers of one app, and networks, and volumes
+	MaxAddresses  = 32   // of one node
+	MaxAddress    = 256  // bytes
 )
 
 // EngineReport is what a node says of its container engine.

@@ -37,7 +37,7 @@ func (c *Counts) Add(s NodeStatus, heard time.Time) {
 func CountsToWire(c Counts) *wire.Counts {
 	m := &wire.Counts{
 		Nodes: map[string]uint32{}, Apps: map[string]uint32{},
-		Oldest: stampToWire(c.Oldest), Freshness: c.Freshness.UnixMilli(),
+		Oldest: StampToWire(c.Oldest), Freshness: c.Freshness.UnixMilli(),
 	}
 	for k, v := range c.Nodes {
 		m.Nodes[string(k)] = uint32(v)
@@ -52,7 +52,7 @@ func CountsToWire(c Counts) *wire.Counts {
 func CountsFromWire(m *wire.Counts) Counts {
 	c := Counts{
 		Nodes: map[Readiness]int{}, Apps: map[AppState]int{},
-		Oldest: stampFromWire(m.GetOldest()), Freshness: time.UnixMilli(m.GetFreshness()),
+		Oldest: StampFromWire(m.GetOldest()), Freshness: millis(m.GetFreshness()),
 	}
 	for _, r := range []Readiness{Ready, NotReady, Unknown} {
 		if n := m.GetNodes()[string(r)]; n > 0 {

@@ -68,7 +68,10 @@ func small(o badger.Options) badger.Options {
 		WithNumLevelZeroTables(2).WithNumLevelZeroTablesStall(8).WithNumCompactors(2).
 		WithBaseTableSize(1 << 20).WithBaseLevelSize(4 << 20).
 		WithBlockCacheSize(0).WithIndexCacheSize(0).WithCompression(options.None).
-		WithMetricsEnabled(false).WithDetectConflicts(false)
+		WithMetricsEnabled(false).WithDetectConflicts(false).
+		// Without these, a broken byte on disk is a panic in Badger, or a wrong
+		// value. With them it is a value that is missing, which we notice.
+		WithChecksumVerificationMode(options.OnBlockRead).WithVerifyValueChecksum(true)
 }
 
 func (d *disk) close() error {

@@ -44,10 +44,10 @@ type TokenRecord struct {
 const tokenPrefix = "pharos-join-"
 
 // MaxToken is the longest join token, in bytes.
-const MaxToken = 8 << 10
+const MaxToken = 16 << 10
 
 // NewJoinToken makes a token with a fresh secret, and the public half for the
-// root's record.
+// root's record. Of the addresses it takes the first MaxAddresses.
 func NewJoinToken(factory NodeID, name Name, parent NodeID, addresses []string) (JoinToken, []byte, error) {
 	private, public, err := crypto.GenerateEd25519Key(rand.Reader)
 	if err != nil {
@@ -61,17 +61,21 @@ func NewJoinToken(factory NodeID, name Name, parent NodeID, addresses []string) 
 	if err != nil {
 		return JoinToken{}, nil, fmt.Errorf("making a token's secret: %w", err)
 	}
-	return JoinToken{Factory: factory, Secret: raw[:32], Name: name, Parent: parent, Addresses: addresses}, key, nil
+	return JoinToken{
+		Factory: factory, Secret: raw[:32], Name: name, Parent: parent, Addresses: plainAll(addresses, MaxAddresses, MaxAddress),
+	}, key, nil
 }
 
-// String is the token as it is typed and pasted: one word of URL-safe letters.
+// String is the token as it is typed and pasted: one word of URL-safe letters,
+// with a checksum, so that a letter that was lost is noticed here and not by
+// a secret that is refused at the other end of the factory.
 func (t JoinToken) String() string {
 	// Marshal of a message of strings and bytes fails only on invalid UTF-8,
 	// which names, IDs and addresses can't have.
 	b, _ := proto.Marshal(&wire.JoinToken{
 		Factory: string(t.Factory), Secret: t.Secret, Name: string(t.Name), Parent: string(t.Parent), Addresses: t.Addresses,
 	})
-	return tokenPrefix + base64.RawURLEncoding.EncodeToString(b)
+	return tokenPrefix + base64.RawURLEncoding.EncodeToString(summed(b))
 }
 
 // ParseJoinToken reads what String printed.
@@ -92,15 +96,18 @@ func ParseJoinToken(s string) (JoinToken, error) {
 	case len(s) > MaxToken:
 		return bad("it is far too long")
 	}
-	b, err := base64.RawURLEncoding.DecodeString(rest)
-	if err != nil {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(rest)
+	if b = unsummed(b); err != nil || len(b) == 0 {
 		return bad("a part of it is missing or changed")
 	}
 	m := &wire.JoinToken{}
 	if err := proto.Unmarshal(b, m); err != nil {
 		return bad("a part of it is missing or changed")
 	}
-	t := JoinToken{Factory: NodeID(m.GetFactory()), Secret: m.GetSecret(), Parent: NodeID(m.GetParent()), Addresses: m.GetAddresses()}
+	t := JoinToken{
+		Factory: NodeID(m.GetFactory()), Secret: m.GetSecret(), Parent: NodeID(m.GetParent()),
+		Addresses: plainAll(m.GetAddresses(), MaxAddresses, MaxAddress),
+	}
 	if len(t.Secret) != 32 {
 		return bad("a part of it is missing or changed")
 	}
@@ -142,11 +149,11 @@ func (t JoinToken) Request(node crypto.PrivKey) (Sealed, error) {
 // public key and the node that asks.
 func OpenJoinRequest(request Sealed, factory NodeID) (tokenKey []byte, node NodeID, err error) {
 	m := &wire.JoinRequest{}
-	if node, err = open(request, joinRequestDocument(m)); err != nil {
+	if node, err = open(request, joinRequestDocument(m), maxSmall); err != nil {
 		return nil, "", err
 	}
 	proof := &wire.JoinProof{}
-	signer, err := open(m.GetProof(), joinProofDocument(proof))
+	signer, err := open(m.GetProof(), joinProofDocument(proof), maxSmall)
 	if err != nil {
 		return nil, "", err
 	}

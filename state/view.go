@@ -51,6 +51,7 @@ type AppNode struct {
 	Node      Name        `json:"node"`
 	State     AppState    `json:"state"`
 	Revision  uint64      `json:"revision"` // that the node reports; 0 before its first report
+	Stamp     Stamp       `json:"stamp"`    // of the order that the report is about
 	Services  []Container `json:"services"`
 	Reason    string      `json:"reason"` // of the app or, when the node is not Ready, of the node
 	Logs      []string    `json:"logs,omitempty"`

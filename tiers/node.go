@@ -29,7 +29,8 @@ const (
 
 // Runtime is what a node needs of the room that runs apps.
 type Runtime interface {
-	// Assign gives the whole wanted set; it returns at once.
+	// Assign says what is wanted of each app; it returns at once. An app that
+	// is not in it any more is left as it is: only Gone removes one.
 	Assign([]state.Assignment)
 	// Close stops watching; containers go on running.
 	Close() error

@@ -199,7 +199,7 @@ func (n *Node) on(o state.Order) []state.AppNode {
 		r, has := t.status.Report.App(o.App.App)
 		a := state.AppNode{
 			Node: t.member.Name, Parent: t.member.ParentName(), Readiness: t.status.Readiness,
-			State: r.State, Revision: r.Revision, Services: r.Containers, Reason: r.Reason, Logs: r.Logs,
+			State: r.State, Revision: r.Revision, Stamp: r.Stamp, Services: r.Containers, Reason: r.Reason, Logs: r.Logs,
 		}
 		if !has {
 			a.State = state.AppPending

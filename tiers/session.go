@@ -284,15 +284,16 @@ func (s *session) write(ctx context.Context) {
 // sendMissing sends all orders that the child lacks, in frames of a sane size.
 func (s *session) sendMissing() error {
 	s.mu.Lock()
-	after := s.head
-	if s.whole {
+	after, whole := s.head, s.whole
+	if whole {
 		after, s.whole = state.Head{}, false
 	}
 	s.mu.Unlock()
 	missing, through, err := s.n.ledger.Missing(after, s.child, func(key string) bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		return s.holds[key]
+		// Nobody knows what a child that has to be told everything holds.
+		return whole || s.holds[key]
 	})
 	if err != nil {
 		return err
