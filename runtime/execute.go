@@ -79,7 +79,12 @@ func do(ctx context.Context, e Engine, s step) (made string, err error) {
 	case "container stop":
 		err = gone(e.Stop(ctx, s.id))
 	case "container remove":
-		err = gone(e.Remove(ctx, s.id, true))
+		err = gone(e.Remove(ctx, s.id, !s.keep))
+		for _, v := range s.volumes {
+			if err == nil {
+				_ = e.RemoveVolume(ctx, v) // the engine refuses while another container uses it
+			}
+		}
 	case "container replace":
 		return replace(ctx, e, s)
 	default:

@@ -38,11 +38,12 @@ type slot struct {
 	owed         bool   // Docker counted one whose new run was not seen yet
 	deaths       int    // in a row, without a stable run between
 	kills        []time.Time
-	next         time.Time // not to be started before
-	judged       time.Time // the end of the run whose death was judged
-	gone         bool      // its container vanished without our doing
-	replaced     bool      // we are taking its container away
-	ordered      bool      // we stopped it, so that its next start is no restart
+	next         time.Time         // not to be started before
+	judged       time.Time         // the end of the run whose death was judged
+	gone         bool              // its container vanished without our doing
+	replaced     bool              // we are taking its container away
+	ordered      bool              // we stopped it, so that its next start is no restart
+	anonymous    map[string]string // its anonymous volumes, for the container after it
 }
 
 // looping says that the container keeps dying.
@@ -137,6 +138,7 @@ func (m *memory) lookAt(s *slot, c Container, now time.Time) {
 			s.owed = true
 		}
 	}
+	s.anonymous = c.Anonymous
 	s.started, s.restartCount = c.Started, c.RestartCount
 	switch c.State {
 	case "running":

@@ -18,6 +18,7 @@ const (
 	LabelApp  = "pharos.app"
 
 	labelRestarts = "pharos.restarts" // of the containers that this one took the place of
+	labelInherits = "pharos.inherits" // anonymous volumes it took over: the engine no longer knows that they are
 
 	labelProject = "com.docker.compose.project"
 	labelService = "com.docker.compose.service"

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -16,8 +17,10 @@ type step struct {
 	state.Action
 	wait string // why it, and what follows in its job, can't be done yet
 
-	id       string // of the container or network acted on
-	rename   string // what to call the container first
+	id       string   // of the container or network acted on
+	rename   string   // what to call the container first
+	keep     bool     // the anonymous volumes of a container that is removed
+	volumes  []string // to be removed with a container, if nobody else uses them
 	grace    time.Duration
 	spec     *ContainerSpec
 	labels   map[string]string
@@ -192,7 +195,7 @@ func (p *planning) planContainer(s service, number int, c Container, there bool,
 		if c.State == "running" || c.State == "restarting" {
 			add(state.Stop, cause)
 		}
-		add(state.Remove, cause)
+		add(state.Remove, cause).keep = true
 		p.make(&j, add(state.Create, cause), s, number, Container{})
 		add(state.Start, cause)
 	case cause != "":
@@ -230,65 +233,6 @@ func (p *planning) planContainer(s service, number int, c Container, there bool,
 	}
 }
 
-// revive lets an outdated container that died run on while it can't be
-// replaced yet: a pull that fails leaves the old version running.
-func (p *planning) revive(j *job, s service, c Container) {
-	f := p.mem.failures[j.key]
-	waits := j.steps[0].wait != "" || j.blocked != "" || f != nil && f.next.After(p.seen.at)
-	due := c.State == "exited" && !c.Started.IsZero() && !p.mem.done(c, s, p.engine)
-	if m := p.mem.slots[j.slot]; m != nil && m.next.After(p.seen.at) {
-		due = false
-	}
-	if waits && due && !p.dry {
-		j.steps = []step{{Action: state.Action{Verb: state.Start, What: "container", Name: c.Name, Cause: howItEnded(c) + ", and can't be replaced yet"}, id: c.ID}}
-		j.revive, j.blocked = true, ""
-	}
-}
-
-// outdated says why a container that is there must be replaced; empty: it must
-// not.
-func (p *planning) outdated(s service, c Container) string {
-	switch {
-	case c.State == "dead":
-		return "the engine calls it dead"
-	case c.Labels[labelHash] != s.hash:
-		return "its configuration changed"
-	case p.onStaleNetwork(s):
-		return "the configuration of its network changed"
-	}
-	if img, ok := p.seen.images[s.config.Image]; ok && p.refresh[s.config.Image] && img.ID != c.ImageID && c.ImageID != "" {
-		return "its image changed"
-	}
-	if s.config.NetworkMode == "" && c.Networks != nil {
-		for key := range s.config.Networks {
-			n := p.want.project.Networks[key]
-			on, connected := c.Networks[n.Name]
-			own, there := p.seen.network(key)
-			if !connected {
-				return "it is not on network " + n.Name
-			}
-			if there && on != "" && on != own.ID || !there && bool(!n.External) && on != "" && p.seen.named[n.Name].ID != on && !p.dry {
-				return "network " + n.Name + " was made anew"
-			}
-		}
-	}
-	for _, name := range s.shared() {
-		if id := p.ids[name]; id != "" && c.Shares != nil && !slices.Contains(c.Shares, id) {
-			return "service " + name + ", whose namespace it uses, was replaced"
-		}
-	}
-	return ""
-}
-
-func (p *planning) onStaleNetwork(s service) bool {
-	for key := range s.config.Networks {
-		if p.stale[key] && s.config.NetworkMode == "" {
-			return true
-		}
-	}
-	return false
-}
-
 // make completes a step that creates a container with all it needs, or says
 // why it must wait.
 func (p *planning) make(j *job, st *step, s service, number int, old Container) {
@@ -310,8 +254,12 @@ func (p *planning) make(j *job, st *step, s service, number int, old Container) 
 	if m := p.mem.slots[slotKey(s.name, number)]; m != nil && m.gone {
 		restarts = m.restarts + 1
 	}
+	anonymous := old.Anonymous
+	if m := p.mem.slots[slotKey(s.name, number)]; m != nil && old.ID == "" {
+		anonymous = m.anonymous
+	}
 	inherit := map[string]string{}
-	for target, volume := range old.Anonymous {
+	for target, volume := range anonymous {
 		own := slices.ContainsFunc(s.config.Volumes, func(v types.ServiceVolumeConfig) bool { return v.Target == target && v.Source == "" })
 		named := slices.ContainsFunc(s.config.Volumes, func(v types.ServiceVolumeConfig) bool { return v.Target == target && v.Source != "" })
 		if own || !named && slices.Contains(img.Volumes, target) {
@@ -319,30 +267,14 @@ func (p *planning) make(j *job, st *step, s service, number int, old Container) 
 		}
 	}
 	labels := containerLabels(p.node, p.app, p.want.project.Name, s, number, img.ID, restarts)
+	if len(inherit) > 0 {
+		labels[labelInherits] = strings.Join(slices.Sorted(maps.Values(inherit)), ",")
+	}
 	spec, err := p.want.spec(s, number, labels, inherit, p.ids)
 	if err != nil && st.wait == "" {
 		st.wait = err.Error()
 	}
 	st.spec, st.platform = &spec, s.config.Platform
-}
-
-// mustRestart says why a running container must be started anew.
-func (p *planning) mustRestart(s service, c Container) string {
-	for _, name := range s.needs {
-		for _, d := range p.seen.containers {
-			of, _, ok := slotOf(d)
-			if !ok || of != name || isPending(d) || d.State != "running" {
-				continue
-			}
-			if s.config.DependsOn[name].Restart && d.Created.After(c.Started) && !d.Created.IsZero() {
-				return "service " + name + ", which it depends on with restart, was replaced"
-			}
-			if slices.Contains(c.Shares, d.ID) && d.Started.After(c.Started) {
-				return "service " + name + ", whose namespace it uses, was restarted"
-			}
-		}
-	}
-	return ""
 }
 
 // planExtra takes away a container that has no place.
@@ -370,8 +302,13 @@ func removal(c Container, cause string) job {
 	if c.State == "running" || c.State == "restarting" {
 		j.steps = append(j.steps, step{Action: state.Action{Verb: state.Stop, What: "container", Name: c.Name, Cause: cause}, id: c.ID, grace: c.Grace})
 	}
-	j.steps = append(j.steps, step{Action: state.Action{Verb: state.Remove, What: "container", Name: c.Name, Cause: cause}, id: c.ID})
+	j.steps = append(j.steps, step{Action: state.Action{Verb: state.Remove, What: "container", Name: c.Name, Cause: cause}, id: c.ID, volumes: inherited(c)})
 	return j
+}
+
+// inherited names the anonymous volumes that a container took over.
+func inherited(c Container) []string {
+	return strings.FieldsFunc(c.Labels[labelInherits], func(r rune) bool { return r == ',' })
 }
 
 // add takes in a job unless it is under way. One that failed waits its pause.
@@ -383,15 +320,4 @@ func (p *planning) add(j job) {
 		j.steps[0].wait = f.reason
 	}
 	p.jobs = append(p.jobs, j)
-}
-
-// howItEnded says in a few words how a container's last run ended.
-func howItEnded(c Container) string {
-	switch {
-	case c.OOMKilled:
-		return "it was killed: out of memory"
-	case c.Error != "":
-		return "it could not be started: " + c.Error
-	}
-	return fmt.Sprintf("it ended with exit code %d", c.ExitCode)
 }

@@ -89,7 +89,7 @@ func KindOf(err error) Kind {
 // AsProblem gives err as a Problem, wrapping it when it is none.
 func AsProblem(err error, doing string) *Problem {
 	var p *Problem
-	if errors.As(err, &p) && error(p) == err {
+	if errors.As(err, &p) && error(p) == err { //nolint:errorlint // err itself, not one below it
 		return p
 	}
 	return Because(Unable, doing, err, "")

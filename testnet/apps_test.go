@@ -77,9 +77,9 @@ func TestDeployToAGroup(t *testing.T) {
 	}
 
 	must(t, f, 0, "plant-7", "group", "add", "painting", "press-2")
-	wait(t, f, "press-2, new in the group, runs the app", 0, 20*time.Second, f.Runs("shop", 2, "press-1", "press-2"))
+	wait(t, "press-2, new in the group, runs the app", 0, 20*time.Second, f.Runs("shop", 2, "press-1", "press-2"))
 	must(t, f, 0, "plant-7", "group", "remove", "painting", "press-2")
-	wait(t, f, "press-2, out of the group, has lost it", 0, 20*time.Second, f.Runs("shop", 2, "press-1"))
+	wait(t, "press-2, out of the group, has lost it", 0, 20*time.Second, f.Runs("shop", 2, "press-1"))
 	if left := containers(t, f, "shop", "press-2"); len(left) > 0 {
 		t.Errorf("press-2 left the group and has %d containers still", len(left))
 	}
@@ -111,7 +111,7 @@ func TestContainerKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	var after testnet.Inspected
-	err := f.Wait(t.Context(), "web running again", 10*time.Second, func(ctx context.Context) (bool, error) {
+	err := testnet.Poll(t.Context(), "web running again", 10*time.Second, func(ctx context.Context) (bool, error) {
 		now, err := look(ctx, f, "shop", "press-1")
 		if err != nil {
 			return false, err
@@ -123,7 +123,7 @@ func TestContainerKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	kept(t, "the container's process ran again", after.State.StartedAt.Sub(killed), time.Second)
-	wait(t, f, "app ps counts the restart", 0, 10*time.Second, func(context.Context) (bool, error) {
+	wait(t, "app ps counts the restart", 0, 10*time.Second, func(context.Context) (bool, error) {
 		for _, s := range on(t, f, "shop")["press-1"].Services {
 			if s.Service == "web" {
 				return s.Restarts == 1 && s.State == "running", fmt.Errorf("app ps says %+v", s)
@@ -131,5 +131,5 @@ func TestContainerKilled(t *testing.T) {
 		}
 		return false, nil
 	})
-	wait(t, f, "Ready again at the root", 0, 10*time.Second, f.Runs("shop", 1, "press-1"))
+	wait(t, "Ready again at the root", 0, 10*time.Second, f.Runs("shop", 1, "press-1"))
 }

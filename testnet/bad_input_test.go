@@ -3,7 +3,6 @@ package testnet_test
 import (
 	"context"
 	"encoding/json"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -82,6 +81,7 @@ func TestBadInput(t *testing.T) {
 		"second run":             {node: "press-1", args: []string{"run", "--engine", "simulated", "--mdns=false"}, says: []string{"another pharos process"}},
 		"run before joining":     {data: nowhere, args: []string{"run", "--engine", "simulated", "--mdns=false"}, says: []string{"no factory", "pharos join"}},
 		"no daemon":              {data: nowhere, args: []string{"node", "ls"}, says: []string{"no pharos daemon answers", nowhere, "pharos run"}},
+		"no Docker Engine":       {data: spare, args: []string{"run", "--engine", "unix://" + nowhere, "--mdns=false"}, says: []string{"Docker Engine at unix://" + nowhere, "start it"}},
 		"no engine of that kind": {data: spare, args: []string{"run", "--engine", "podman", "--mdns=false"}, says: []string{"podman", "docker.sock"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -168,40 +168,4 @@ func shape(t *testing.T, f *testnet.Factory) string {
 		t.Fatal(err)
 	}
 	return string(b)
-}
-
-// A node without its engine says so, to whoever asks it and at the root, and
-// what it then refuses is refused clearly.
-func TestNoEngine(t *testing.T) {
-	f := up(t, testnet.SimulatedEngine, testnet.Tiers(1)...)
-	n, err := f.Enrol(t.Context(), testnet.Spec{Name: "press-1"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	gone := "unix://" + filepath.Join(f.Dir(), "no.sock")
-	c := f.Command("press-1", "run", "--engine", gone, "--listen", n.Listen, "--mdns=false")
-	within, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	ended := make(chan testnet.Result, 1)
-	go func() { ended <- c.Run(within) }()
-	err = f.Wait(t.Context(), "the root saying that press-1 has no engine", 8*time.Second, func(ctx context.Context) (bool, error) {
-		select {
-		case r := <-ended:
-			ended <- r
-			return true, nil
-		default:
-		}
-		v, err := f.Client("plant-7").Node(ctx, "press-1")
-		return err == nil && v.Readiness == state.NotReady && strings.Contains(v.Reason, gone), err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	cancel()
-	if r := <-ended; r.Failed == nil && (r.Exit != 1 || !strings.Contains(r.Stderr, gone)) {
-		t.Errorf("exit code %d: %s%s", r.Exit, r.Stdout, r.Stderr)
-	}
-	if _, err := os.Stat(n.Data); err != nil {
-		t.Error(err)
-	}
 }

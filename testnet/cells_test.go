@@ -22,7 +22,7 @@ func TestCellKilledAndBack(t *testing.T) {
 	if err := f.Node("press-1").Kill(); err != nil {
 		t.Fatal(err)
 	}
-	wait(t, f, "NotReady at the root", 4*time.Second, 8*time.Second, f.Is("press-1", state.NotReady))
+	wait(t, "NotReady at the root", 4*time.Second, 8*time.Second, f.Is("press-1", state.NotReady))
 	var nodes []state.NodeView
 	if err := must(t, f, 0, "plant-7", "node", "ls", "-o", "json").JSON(&nodes); err != nil {
 		t.Fatal(err)
@@ -42,11 +42,11 @@ func TestCellKilledAndBack(t *testing.T) {
 	if err := f.Node("press-1").Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Wait(t.Context(), "press-1 Ready", 9*time.Second, f.Is("press-1", state.Ready)); err != nil {
+	if err := testnet.Poll(t.Context(), "press-1 Ready", 9*time.Second, f.Is("press-1", state.Ready)); err != nil {
 		t.Fatal(err)
 	}
 	kept(t, "Ready at the root", time.Since(began), 3*time.Second)
-	wait(t, f, "the app is as wanted", 0, 10*time.Second, f.Runs("shop", 1, "press-1", "press-2"))
+	wait(t, "the app is as wanted", 0, 10*time.Second, f.Runs("shop", 1, "press-1", "press-2"))
 	if !sameLife(before, containers(t, f, "shop", "press-1")) {
 		t.Error("the return of the cell's process touched its containers")
 	}
@@ -59,7 +59,7 @@ func TestDeployWhileACellIsOff(t *testing.T) {
 	if err := f.Node("press-2").Kill(); err != nil {
 		t.Fatal(err)
 	}
-	wait(t, f, "NotReady at the root", 4*time.Second, 8*time.Second, f.Is("press-2", state.NotReady))
+	wait(t, "NotReady at the root", 4*time.Second, 8*time.Second, f.Is("press-2", state.NotReady))
 	r := must(t, f, 4, "plant-7", "deploy", "-f", file(t, "compose.yaml", shop(t, "hello")), "--to", "tier:line-1")
 	said := line(r.Stderr, "waits for press-2")
 	if said == "" {
@@ -73,11 +73,11 @@ func TestDeployWhileACellIsOff(t *testing.T) {
 	if err := f.Node("press-2").Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Wait(t.Context(), "press-2's containers", 12*time.Second, runsThere(f, "shop", "press-2", "web", "store")); err != nil {
+	if err := testnet.Poll(t.Context(), "press-2's containers", 12*time.Second, runsThere(f, "shop", "press-2", "web", "store")); err != nil {
 		t.Fatal(err)
 	}
 	kept(t, "the cell was started, and has it", time.Since(began), 3*time.Second)
-	wait(t, f, "as wanted at the root", 0, 15*time.Second, f.Runs("shop", 1, "press-1", "press-2"))
+	wait(t, "as wanted at the root", 0, 15*time.Second, f.Runs("shop", 1, "press-1", "press-2"))
 }
 
 // A gateway is gone: below it all is Unknown and runs on. A cell that is
@@ -89,9 +89,9 @@ func TestCellRebootsBelowALostGateway(t *testing.T) {
 	if err := f.Node("line-1").Kill(); err != nil {
 		t.Fatal(err)
 	}
-	wait(t, f, "the gateway is NotReady at the root", 4*time.Second, 8*time.Second, f.Is("line-1", state.NotReady))
+	wait(t, "the gateway is NotReady at the root", 4*time.Second, 8*time.Second, f.Is("line-1", state.NotReady))
 	for _, cell := range []state.Name{"press-1", "press-2"} {
-		wait(t, f, fmt.Sprintf("%s is Unknown at the root", cell), time.Second, 4*time.Second, f.Is(cell, state.Unknown))
+		wait(t, fmt.Sprintf("%s is Unknown at the root", cell), time.Second, 4*time.Second, f.Is(cell, state.Unknown))
 	}
 	if tree := must(t, f, 0, "plant-7", "tree").Stdout; line(tree, "press-1", "Unknown") == "" || line(tree, "line-1", "NotReady") == "" {
 		t.Errorf("the tree does not show it:\n%s", tree)
@@ -105,7 +105,7 @@ func TestCellRebootsBelowALostGateway(t *testing.T) {
 	if err := f.Node("press-1").Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Wait(t.Context(), "press-1's containers", 15*time.Second, runsThere(f, "shop", "press-1", "web", "store")); err != nil {
+	if err := testnet.Poll(t.Context(), "press-1's containers", 15*time.Second, runsThere(f, "shop", "press-1", "web", "store")); err != nil {
 		t.Fatal(err)
 	}
 	kept(t, "rebooted with no parent in reach, the cell runs its apps", time.Since(began), 0)
@@ -123,8 +123,8 @@ func TestCellRebootsBelowALostGateway(t *testing.T) {
 	if err := f.Node("line-1").Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	wait(t, f, "the gateway is back, all is Ready", 0, 15*time.Second, f.AllReady)
-	wait(t, f, "the app is as wanted", 0, 15*time.Second, f.Runs("shop", 1, "press-1", "press-2"))
+	wait(t, "the gateway is back, all is Ready", 0, 15*time.Second, f.AllReady)
+	wait(t, "the app is as wanted", 0, 15*time.Second, f.Runs("shop", 1, "press-1", "press-2"))
 }
 
 // reboot does to a cell what a reboot of its machine does: the process and the
@@ -155,7 +155,7 @@ func TestFactoryOnTheSimulatedEngine(t *testing.T) {
 	if err := f.Node("line-1").Kill(); err != nil {
 		t.Fatal(err)
 	}
-	wait(t, f, "the gateway is NotReady", 4*time.Second, 8*time.Second, f.Is("line-1", state.NotReady))
+	wait(t, "the gateway is NotReady", 4*time.Second, 8*time.Second, f.Is("line-1", state.NotReady))
 	r := must(t, f, 4, "plant-7", "deploy", "-f", file(t, "two.yaml", "name: shop\nservices:\n  web:\n    image: example/web:2\n"), "--to", "tier:line-1,press-3")
 	for _, cell := range []string{"press-1", "press-2"} {
 		if line(r.Stderr, "waits for "+cell) == "" {
@@ -168,5 +168,5 @@ func TestFactoryOnTheSimulatedEngine(t *testing.T) {
 	if err := f.Node("line-1").Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	wait(t, f, "all have revision 2", 0, 20*time.Second, f.Runs("shop", 2, "press-1", "press-2", "press-3"))
+	wait(t, "all have revision 2", 0, 20*time.Second, f.Runs("shop", 2, "press-1", "press-2", "press-3"))
 }

@@ -31,11 +31,7 @@ func (f *Factory) Close(ctx context.Context) error {
 	// The apps first, by ordering so: nobody else knows what they consist of.
 	// What a dead node holds on to is swept off the engine below.
 	f.removeApps(ctx)
-	var errs []error
-	for _, err := range f.all(func(n *Node) error { return n.Stop() }) {
-		errs = append(errs, err)
-	}
-	errs = append(errs, f.sweep(ctx))
+	errs := append(f.all((*Node).Stop), f.sweep(ctx))
 	for _, n := range f.order {
 		n.client.Close()
 	}
@@ -69,7 +65,8 @@ func (f *Factory) removeApps(ctx context.Context) {
 	for _, a := range apps {
 		wait.Go(func() {
 			r := f.Pharos(ctx, f.order[0].Name, "app", "rm", string(a.Name), "--timeout", removalWithin.String(), "--progress", "quiet")
-			if err := r.Err(); err != nil {
+			// Exit code 4: nodes that are dead keep theirs, for sweep.
+			if err := r.Err(); err != nil && r.Exit != 4 {
 				f.note("removing %s: %v", a.Name, err)
 			}
 		})

@@ -62,8 +62,8 @@ type Command struct {
 	Out    io.Writer // gets a copy of all output as it comes; nil: nobody
 }
 
-// Terminal, as a command's Out, is given to the program itself, so that it
-// knows it is on one. The Result has no output then.
+// Terminal is an Out that is given to the program itself, so that it knows it
+// is on one. The Result has no output then.
 type Terminal struct{ *os.File }
 
 // Command prepares a command of the product against a node, as an operator

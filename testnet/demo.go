@@ -38,8 +38,7 @@ type demo struct {
 	f    *Factory
 	work string // folder with the Compose files; commands are run in it
 
-	containers map[string]string // ID of each container by its name, after the first deploy
-	restarts   uint64            // seen so far
+	containers map[string]string // ID of each container, by node and name, before something happens
 }
 
 // Demo tells the story of Pharos in numbered steps, on a real factory on this
@@ -75,7 +74,11 @@ func Demo(ctx context.Context, cfg DemoConfig) (err error) {
 		{"The gateway comes back, and with it the update", d.gatewayReturns},
 	} {
 		d.say("\n%d. %s\n", i+1, step.title)
-		if err := step.do(ctx); err != nil {
+		err := step.do(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return fmt.Errorf("interrupted in step %d, %q", i+1, step.title)
+		case err != nil:
 			return fmt.Errorf("step %d, %q: %w", i+1, step.title, err)
 		}
 	}
@@ -109,8 +112,8 @@ func (d *demo) pharos(ctx context.Context, exit int, args ...string) (Result, er
 	d.say("   $ pharos %s", strings.Join(args, " "))
 	c := d.f.Command(d.f.Root(), args...)
 	c.Dir = d.work
-	switch c.Out = (&indented{to: d.cfg.Out}); {
-	case d.cfg.Terminal && args[0] == "deploy" && exit == 0:
+	c.Out = &indented{to: d.cfg.Out}
+	if d.cfg.Terminal && args[0] == "deploy" && exit == 0 {
 		c.Out = Terminal{os.Stdout} // for the progress that redraws itself
 	}
 	r := c.Run(ctx)

@@ -30,7 +30,7 @@ func (d *demo) containerDies(ctx context.Context) error {
 		return err
 	}
 	var again time.Time
-	err = d.f.Wait(ctx, victim.Name+" running again", restartedWithin, func(ctx context.Context) (bool, error) {
+	err = Poll(ctx, victim.Name+" running again", restartedWithin, func(ctx context.Context) (bool, error) {
 		now, err := d.f.Inspect(ctx, victim.Name)
 		if err != nil {
 			return false, err
@@ -44,7 +44,7 @@ func (d *demo) containerDies(ctx context.Context) error {
 	if err := d.claim(again.After(killed), "its process runs again, %s after the kill", short(again.Sub(killed))); err != nil {
 		return err
 	}
-	err = d.f.Wait(ctx, "the root counting the restart", restartedWithin, func(ctx context.Context) (bool, error) {
+	err = Poll(ctx, "the root counting the restart", restartedWithin, func(ctx context.Context) (bool, error) {
 		now, err := d.container(ctx, demoCells[0], "web")
 		return err == nil && now.Restarts > victim.Restarts && now.State == "running" && now.Health != "starting", err
 	})

@@ -124,7 +124,7 @@ func (d *demo) gatewayDies(ctx context.Context) error {
 	if err := line.Kill(); err != nil {
 		return err
 	}
-	took, err := d.f.Measure(ctx, "line-1 NotReady at the root", noticedWithin, d.f.Is("line-1", state.NotReady))
+	took, err := Measure(ctx, "line-1 NotReady at the root", noticedWithin, d.f.Is("line-1", state.NotReady))
 	if err != nil {
 		return err
 	}
@@ -135,7 +135,7 @@ func (d *demo) gatewayDies(ctx context.Context) error {
 		return err
 	}
 	for _, cell := range demoCells {
-		if err := d.f.Wait(ctx, fmt.Sprintf("%s Unknown", cell), noticedWithin, d.f.Is(cell, state.Unknown)); err != nil {
+		if err := Poll(ctx, fmt.Sprintf("%s Unknown", cell), noticedWithin, d.f.Is(cell, state.Unknown)); err != nil {
 			return err
 		}
 	}
@@ -175,7 +175,7 @@ func (d *demo) gatewayReturns(ctx context.Context) error {
 	if err := d.f.Node("line-1").Start(ctx); err != nil {
 		return err
 	}
-	if err := d.f.Wait(ctx, "revision 2 on both cells", returnedWithin, d.f.Runs(demoApp, 2, demoCells...)); err != nil {
+	if err := Poll(ctx, "revision 2 on both cells", returnedWithin, d.f.Runs(demoApp, 2, demoCells...)); err != nil {
 		return err
 	}
 	took := time.Since(began)
@@ -188,7 +188,7 @@ func (d *demo) gatewayReturns(ctx context.Context) error {
 	if _, err := d.pharos(ctx, 0, "app", "history", string(demoApp)); err != nil {
 		return err
 	}
-	if err := d.f.Wait(ctx, "all nodes Ready", returnedWithin, d.f.AllReady); err != nil {
+	if err := Poll(ctx, "all nodes Ready", returnedWithin, d.f.AllReady); err != nil {
 		return err
 	}
 	if err := d.claim(true, "revision 2 runs on both cells and is healthy, %s after line-1 was started", short(took)); err != nil {

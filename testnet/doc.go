@@ -11,7 +11,7 @@
 //	defer f.Close(ctx)
 //	r := f.Pharos(ctx, f.Root(), "tree")   // the command line, as an operator uses it
 //	err = f.Node("line-1").Kill()          // kill -9
-//	err = f.Wait(ctx, "line-1 NotReady", 10*time.Second, f.Is("line-1", state.NotReady))
+//	err = testnet.Poll(ctx, "line-1 NotReady", 10*time.Second, f.Is("line-1", state.NotReady))
 //
 // Close removes what the factory brought onto the machine: its apps, by
 // ordering so; its processes, by their process groups; containers, networks

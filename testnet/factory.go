@@ -77,7 +77,9 @@ func Up(ctx context.Context, cfg Config) (f *Factory, err error) {
 	f = &Factory{cfg: cfg, nodes: map[state.Name]*Node{}}
 	defer func() {
 		if err != nil {
-			f.tellLogs()
+			if ctx.Err() == nil { // whoever interrupts knows why
+				f.tellLogs()
+			}
 			// ctx may be what ended it.
 			err = errors.Join(err, f.Close(context.WithoutCancel(ctx)))
 			f = nil
@@ -102,7 +104,7 @@ func Up(ctx context.Context, cfg Config) (f *Factory, err error) {
 			return f, err
 		}
 	}
-	return f, f.Wait(ctx, "all nodes Ready at the root", readyWithin, f.AllReady)
+	return f, Poll(ctx, "all nodes Ready at the root", readyWithin, f.AllReady)
 }
 
 func (f *Factory) folder() (err error) {
@@ -163,7 +165,7 @@ func (f *Factory) Token(ctx context.Context, spec Spec) (string, error) {
 	if spec.Parent != "" {
 		args = append(args, "--parent", string(spec.Parent))
 		// A token brings the addresses of the parent, once the root knows them.
-		err := f.Wait(ctx, fmt.Sprintf("the root knows the address of %s", spec.Parent), readyWithin, func(ctx context.Context) (bool, error) {
+		err := Poll(ctx, fmt.Sprintf("the root knows the address of %s", spec.Parent), readyWithin, func(ctx context.Context) (bool, error) {
 			n, err := f.Client(f.Root()).Node(ctx, spec.Parent)
 			return err == nil && len(n.Report.Addresses) > 0, err
 		})

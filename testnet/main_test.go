@@ -21,6 +21,10 @@ import (
 // multiple of them, since machines are busy while tests run.
 
 func TestMain(m *testing.M) {
+	if os.Getenv(orphanEnv) != "" {
+		orphan()
+		return
+	}
 	code := m.Run()
 	if binaryDir != "" {
 		_ = os.RemoveAll(binaryDir)
@@ -93,9 +97,9 @@ func must(t *testing.T, f *testnet.Factory, exit int, node state.Name, args ...s
 
 // wait fails the test when the condition is not true within limit, and logs
 // how long it took beside what was promised (0: nothing was).
-func wait(t *testing.T, f *testnet.Factory, what string, promised, limit time.Duration, is func(context.Context) (bool, error)) time.Duration {
+func wait(t *testing.T, what string, promised, limit time.Duration, is func(context.Context) (bool, error)) time.Duration {
 	t.Helper()
-	took, err := f.Measure(t.Context(), what, limit, is)
+	took, err := testnet.Measure(t.Context(), what, limit, is)
 	if err != nil {
 		t.Fatal(err)
 	}

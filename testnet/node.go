@@ -102,7 +102,7 @@ func (n *Node) Start(ctx context.Context) error {
 		close(p.done)
 	}()
 	n.proc = p
-	return n.f.Wait(ctx, fmt.Sprintf("the API of %s", n.Name), startWithin, func(ctx context.Context) (bool, error) {
+	return Poll(ctx, fmt.Sprintf("the API of %s", n.Name), startWithin, func(ctx context.Context) (bool, error) {
 		select {
 		case <-p.done:
 			return false, &fatalError{fmt.Errorf("it ended at once (%v): %s", p.cmd.ProcessState, n.LogTail(5))}

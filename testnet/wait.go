@@ -16,15 +16,15 @@ type fatalError struct{ error }
 
 func (f *fatalError) Unwrap() error { return f.error }
 
-// Wait looks at a condition until it is true. The condition's error says why it
+// Poll looks at a condition until it is true. The condition's error says why it
 // is not true yet, and becomes part of the error when the time is over.
-func (f *Factory) Wait(ctx context.Context, what string, within time.Duration, is func(context.Context) (bool, error)) error {
-	_, err := f.Measure(ctx, what, within, is)
+func Poll(ctx context.Context, what string, within time.Duration, is func(context.Context) (bool, error)) error {
+	_, err := Measure(ctx, what, within, is)
 	return err
 }
 
-// Measure is Wait, and gives the time it took.
-func (f *Factory) Measure(ctx context.Context, what string, within time.Duration, is func(context.Context) (bool, error)) (time.Duration, error) {
+// Measure is Poll, and gives the time it took.
+func Measure(ctx context.Context, what string, within time.Duration, is func(context.Context) (bool, error)) (time.Duration, error) {
 	began := time.Now()
 	late := time.NewTimer(within)
 	defer late.Stop()

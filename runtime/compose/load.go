@@ -105,6 +105,9 @@ func load(ctx context.Context, sources []source, folder, name string) (Loaded, e
 			Fix: "declare one under `services:`, or activate a profile: COMPOSE_PROFILES=NAME",
 		}
 	}
+	if err := checkServices(project); err != nil {
+		return Loaded{}, problem(sources, err)
+	}
 	out := Loaded{App: state.Name(app)}
 	for _, f := range warn {
 		out.Warnings = append(out.Warnings, locate(sources, f.path)+": "+f.where()+": "+f.why)
@@ -183,6 +186,7 @@ func problem(sources []source, err error) error {
 		return err
 	}
 	text := strings.Join(strings.Fields(err.Error()), " ")
+	text = strings.ReplaceAll(text, " false schema", ": this key is not known")
 	where := sources[0].name
 	for _, s := range sources {
 		if s.path != "" && strings.Contains(text, s.path) {
@@ -208,6 +212,8 @@ func fixFor(text string) string {
 		{"include cycle", "break the circle of `include`"},
 		{"Circular reference", "break the circle of `extends`"},
 		{"neither an image nor", "name an image: `image: repository:tag`"},
+		{"this key is not known", "check its spelling and its indentation, or remove it"},
+		{"replicas are over", "ask for fewer"},
 		{"additional propert", "check its spelling, or remove it"},
 		{"node visit limit", "write out what the YAML aliases repeat"},
 		{"alias", "write out what the YAML aliases repeat"},

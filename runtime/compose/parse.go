@@ -140,10 +140,10 @@ const MaxReplicas = 100
 func checkServices(p *types.Project) error {
 	for name, s := range p.Services {
 		if n := s.GetScale(); n > MaxReplicas {
-			return fmt.Errorf("service %s: %d replicas are over the limit of %d", clipName(name), n, MaxReplicas)
+			return fmt.Errorf("service %q: %d replicas are over the limit of %d", clipName(name), n, MaxReplicas)
 		}
 		if len(name) > 100 || len(s.ContainerName) > 200 {
-			return fmt.Errorf("service %s: its name or container_name is too long", clipName(name))
+			return fmt.Errorf("service %q: its name or container_name is too long", clipName(name))
 		}
 	}
 	return nil

@@ -47,6 +47,9 @@ func newNode(t *testing.T, e *docker.Engine) *node {
 
 // start begins a runtime, as a process of the node does.
 func (n *node) start() {
+	n.mu.Lock()
+	n.reports = nil
+	n.mu.Unlock()
 	n.rt = runtime.New(runtime.Config{
 		Node: n.id, Name: n.name, Engine: n.engine,
 		Report: func(r state.AppReport) {
