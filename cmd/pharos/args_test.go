@@ -89,6 +89,11 @@ func TestDataAndHost(t *testing.T) {
 		if errs := d.err.take(); !strings.Contains(errs, "unix:///flag/wins") {
 			t.Errorf("%v: %s", test, errs)
 		}
+		// The flag of the folder beats the variable of the socket, too.
+		d.program.run(t.Context(), []string{"tree", "--data", "/folder/named"})
+		if errs := d.err.take(); !strings.Contains(errs, "unix:///folder/named/pharos.sock") {
+			t.Errorf("%v: %s", test, errs)
+		}
 	}
 }
 

@@ -128,6 +128,9 @@ func (c *call) data() (string, error) {
 // socket is the path of the daemon's socket.
 func (c *call) socket() (string, error) {
 	host := c.String("host")
+	if host == os.Getenv("PHAROS_HOST") && c.String("data") != os.Getenv("PHAROS_DATA") {
+		host = "" // a flag beats a variable: the folder that was named has its own socket
+	}
 	if host == "" {
 		dir, err := c.data()
 		if err != nil {
