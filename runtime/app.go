@@ -223,7 +223,7 @@ func (a *app) reconcile(ctx context.Context, info EngineInfo, seen observed) (ti
 	if err := a.prepare(ctx, seen); err != nil {
 		if a.unread != nil {
 			a.report(a.unreadable(seen))
-			return resync, false, nil
+			return resync, false, nil //nolint:nilerr // told in the report: asking again changes nothing
 		}
 		return 0, false, err
 	}

@@ -62,7 +62,7 @@ type running struct {
 // New makes a Runtime. Nothing happens before Start.
 func New(cfg Config) *Runtime {
 	if cfg.Log == nil {
-		cfg.Log = slog.Default()
+		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	cfg.Log = cfg.Log.With("room", "runtime")
 	r := &Runtime{cfg: cfg, invalid: cfg.check(), apps: map[state.Name]*running{}, leaving: map[state.Name]<-chan struct{}{}}

@@ -57,7 +57,7 @@ func Demo(ctx context.Context, cfg DemoConfig) (err error) {
 		d.say("\nTaking everything down: apps, processes, folders.")
 		err = errors.Join(err, d.f.Close(ctx))
 		if err == nil {
-			d.say("Done: nothing of it is left on this machine but the image, for the next time.")
+			d.say("Done: nothing of it is left on this machine%s.", map[bool]string{true: " but the image, for the next time"}[d.real()])
 		}
 	}()
 	for i, step := range []struct {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
 	"pharos/runtime"
@@ -27,11 +28,11 @@ type engine interface {
 }
 
 // dialEngine gives the engine that --engine names, once it answers.
-func dialEngine(ctx context.Context, where string) (engine, error) {
+func dialEngine(ctx context.Context, where string, log *slog.Logger) (engine, error) {
 	if where == simulatedEngine {
 		return simulated.New(simulated.Config{}), nil
 	}
-	e, err := docker.New(where)
+	e, err := docker.New(where, log)
 	if err != nil {
 		return nil, noEngine(where, err)
 	}

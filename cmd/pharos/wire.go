@@ -32,7 +32,7 @@ func open(ctx context.Context, how opening) (node, error) {
 	n, err := tiers.Open(ctx, tiers.Config{
 		Data: how.data, Listen: how.listen, MDNS: how.mdns, Log: how.log, Version: version(),
 		Runtime: func(life context.Context, cert state.Certificate, to tiers.Reporter) (tiers.Runtime, error) {
-			e, err := dialEngine(ctx, how.engine)
+			e, err := dialEngine(ctx, how.engine, how.log)
 			if err != nil {
 				return nil, err
 			}

@@ -6,6 +6,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -48,7 +49,7 @@ func config(c *cli.Context) (testnet.Config, error) {
 	}
 	switch engine := c.String("engine"); engine {
 	case "":
-		cfg.Engine = testnet.DockerEngine
+		cfg.Engine = cmp.Or(os.Getenv("DOCKER_HOST"), testnet.DockerEngine)
 		if err := testnet.EngineAnswers(c.Context, cfg.Engine); err != nil {
 			fmt.Fprintf(os.Stderr, "!!! %v\n!!! so the nodes run with the SIMULATED engine: what looks like containers is pretended\n", err)
 			cfg.Engine = testnet.SimulatedEngine

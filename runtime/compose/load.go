@@ -131,7 +131,7 @@ func environment(folder string) (types.Mapping, error) {
 	own := types.NewMapping(os.Environ())
 	file := filepath.Join(folder, ".env")
 	if info, err := os.Stat(file); err != nil || info.IsDir() {
-		return own, nil
+		return own, nil //nolint:nilerr // most projects have no .env file
 	}
 	fromFile, err := dotenv.GetEnvFromFile(own, []string{file})
 	if err != nil {

@@ -78,7 +78,7 @@ func readFile(name string) (source, error) {
 	if err != nil {
 		return bad(err.Error(), "make it readable, or name another", err)
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // only read
 	s, err := readFrom(name, f)
 	s.path = path
 	return s, err

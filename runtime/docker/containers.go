@@ -28,7 +28,7 @@ func (e *Engine) Containers(ctx context.Context, labels map[string]string) ([]ru
 	}
 	out := make([]runtime.Container, len(list))
 	for i, s := range list {
-		out[i] = runtime.Container{ID: s.ID, Image: s.Image, ImageID: s.ImageID, Labels: s.Labels, State: string(s.State)}
+		out[i] = runtime.Container{ID: s.ID, Image: s.Image, ImageID: s.ImageID, Labels: s.Labels, State: s.State}
 		if len(s.Names) > 0 {
 			out[i].Name = strings.TrimPrefix(s.Names[0], "/")
 		}
@@ -52,7 +52,7 @@ func (e *Engine) Inspect(ctx context.Context, id string) (runtime.Container, err
 	}
 	c := runtime.Container{
 		ID: in.ID, Name: strings.TrimPrefix(in.Name, "/"), Image: in.Config.Image, ImageID: in.Image, Labels: in.Config.Labels,
-		State: string(in.State.Status), ExitCode: in.State.ExitCode, OOMKilled: in.State.OOMKilled, Error: in.State.Error,
+		State: in.State.Status, ExitCode: in.State.ExitCode, OOMKilled: in.State.OOMKilled, Error: in.State.Error,
 		RestartCount: in.RestartCount, Created: parseTime(in.Created), Started: parseTime(in.State.StartedAt), Finished: parseTime(in.State.FinishedAt),
 		Grace: 10 * time.Second, Networks: map[string]string{}, Anonymous: map[string]string{},
 	}
@@ -60,7 +60,7 @@ func (e *Engine) Inspect(ctx context.Context, id string) (runtime.Container, err
 		c.Grace = time.Duration(*t) * time.Second
 	}
 	if h := in.State.Health; h != nil && h.Status != container.NoHealthcheck {
-		c.Health = string(h.Status)
+		c.Health = h.Status
 		if n := len(h.Log); n > 0 && h.Log[n-1] != nil && h.Log[n-1].ExitCode != 0 {
 			c.HealthLog = strings.TrimSpace(h.Log[n-1].Output)
 		}
@@ -167,7 +167,7 @@ func (e *Engine) Logs(ctx context.Context, id string, lines int) ([]string, erro
 			_, err := stdcopy.StdCopy(pw, pw, limited)
 			pw.CloseWithError(err)
 		}()
-		defer pr.Close()
+		defer pr.Close() //nolint:errcheck // ends the copying above, no more
 		plain = pr
 	}
 	var out []string

@@ -38,13 +38,16 @@ type Engine struct {
 }
 
 // New makes a client of the engine at host, "unix:///var/run/docker.sock". It
-// does not ask whether one is there: Info does.
-func New(host string) (*Engine, error) {
+// does not ask whether one is there: Info does. A log that is nil is nobody's.
+func New(host string, log *slog.Logger) (*Engine, error) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
 	c, err := client.NewClientWithOpts(client.WithHost(host), client.WithAPIVersionNegotiation())
 	if err != nil {
 		return nil, state.Because(state.Invalid, "using the container engine at "+state.Clip(host, 200), err, "name its socket, like "+DefaultHost)
 	}
-	return &Engine{c: c, log: slog.Default()}, nil
+	return &Engine{c: c, log: log}, nil
 }
 
 // Close closes idle connections.

@@ -166,7 +166,7 @@ func (e *Engine) Start(ctx context.Context, id string) error {
 	for _, o := range e.containers {
 		for _, p := range o.c.Ports {
 			if o != c && o.c.State == "running" && p.HostPort != 0 && slices.ContainsFunc(c.c.Ports, func(q runtime.Port) bool { return q.HostPort == p.HostPort && q.Protocol == p.Protocol }) {
-				return fmt.Errorf("Bind for 0.0.0.0:%d failed: port is already allocated", p.HostPort)
+				return fmt.Errorf("bind for 0.0.0.0:%d failed: port is already allocated", p.HostPort)
 			}
 		}
 	}

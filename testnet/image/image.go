@@ -36,11 +36,11 @@ var program []byte
 // Build makes the image and names it ref in the engine at host. Labels beyond
 // its own ("version=2") make another image of the same program.
 func Build(ctx context.Context, host, ref string, labels ...string) error {
-	e, err := docker.New(host)
+	e, err := docker.New(host, nil)
 	if err != nil {
 		return err
 	}
-	defer e.Close()
+	defer e.Close() //nolint:errcheck // idle connections, no more
 	return Into(ctx, e, ref, labels...)
 }
 
@@ -80,7 +80,7 @@ func compile(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
 	for name, text := range map[string][]byte{"main.go": program, "go.mod": []byte("module specimen\n\ngo 1.22\n")} {
 		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
 			return nil, err

@@ -114,7 +114,7 @@ func TestStar(t *testing.T) {
 		if err := parent.Publish(topic, []byte("during")); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(3 * time.Second) // of the bubble's clock
+		<-time.After(3 * time.Second) // of the bubble's clock
 		synctest.Wait()
 		for i := range boxes {
 			if got, want := slices.Contains(boxes[i].list(), "during"), i != 7; got != want {
@@ -155,7 +155,7 @@ func TestReconnectAfterLongCut(t *testing.T) {
 		synctest.Wait()
 		for round := range 12 { // more often than pubsub itself retries a peer
 			n.Cut("parent", "child")
-			time.Sleep(time.Duration(1+round*7) * time.Second) // short ones leave the old connection standing at the parent
+			<-time.After(time.Duration(1+round*7) * time.Second) // short ones leave the old connection standing at the parent
 			child.Disconnect(parent.ID())                      // as its heartbeat would
 			short, cancel := context.WithTimeout(t.Context(), time.Second)
 			if err := child.Connect(short, parent.ID(), parent.Addrs()); err == nil {
@@ -168,7 +168,7 @@ func TestReconnectAfterLongCut(t *testing.T) {
 				t.Fatalf("round %d: %v", round, err)
 			}
 			cancel()
-			time.Sleep(5 * time.Second)
+			<-time.After(5 * time.Second)
 			synctest.Wait()
 			want := fmt.Sprint("round ", round)
 			if err := parent.Publish(topic, []byte(want)); err != nil {
@@ -210,14 +210,14 @@ func TestAdmissionInAnyOrder(t *testing.T) {
 					}
 					for _, s := range order {
 						steps[s](parent, child)
-						time.Sleep(pause)
+						<-time.After(pause)
 					}
 					start := time.Now()
 					for len(parent.Followers(topic)) == 0 {
 						if time.Since(start) > 10*time.Second {
 							t.Fatalf("child does not follow 10 s after the last step; refused: %v, %v", parent.Refused(), child.Refused())
 						}
-						time.Sleep(10 * time.Millisecond)
+						<-time.After(10 * time.Millisecond)
 					}
 					t.Logf("child follows %v after the last step", time.Since(start))
 					// pubsub's own quick retries, then one in two seconds: never a hot loop.
@@ -225,7 +225,7 @@ func TestAdmissionInAnyOrder(t *testing.T) {
 						t.Errorf("%d gossip streams refused while the child waited", got)
 					}
 					parent.Publish(topic, []byte("x"))
-					time.Sleep(time.Second)
+					<-time.After(time.Second)
 					if len(box.list()) != 1 {
 						t.Errorf("got %q", box.list())
 					}
@@ -247,11 +247,11 @@ func TestStrangersAreClosedInTime(t *testing.T) {
 		if err := stranger.Connect(t.Context(), parent.ID(), parent.Addrs()); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(mesh.StrangerStay - time.Second)
+		<-time.After(mesh.StrangerStay - time.Second)
 		if !parent.Connected(stranger.ID()) {
 			t.Error("stranger closed too early")
 		}
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		if parent.Connected(stranger.ID()) {
 			t.Error("stranger still connected")
 		}

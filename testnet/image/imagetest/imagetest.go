@@ -29,11 +29,11 @@ func Host() string {
 // test's end.
 func Engine(t testing.TB) *docker.Engine {
 	t.Helper()
-	e, err := docker.New(Host())
+	e, err := docker.New(Host(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { e.Close() })
+	t.Cleanup(func() { _ = e.Close() })
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	if _, err := e.Info(ctx); err != nil {
