@@ -156,7 +156,7 @@ func TestReconnectAfterLongCut(t *testing.T) {
 		for round := range 12 { // more often than pubsub itself retries a peer
 			n.Cut("parent", "child")
 			<-time.After(time.Duration(1+round*7) * time.Second) // short ones leave the old connection standing at the parent
-			child.Disconnect(parent.ID())                      // as its heartbeat would
+			child.Disconnect(parent.ID())                        // as its heartbeat would
 			short, cancel := context.WithTimeout(t.Context(), time.Second)
 			if err := child.Connect(short, parent.ID(), parent.Addrs()); err == nil {
 				t.Fatal("connected over a cut link")
