@@ -49,19 +49,11 @@ func order(c *call, client *api.Client, want state.Want) error {
 	if _, err := c.progress(goal{}); err != nil {
 		return err
 	}
-	before, err := client.App(c.ctx, name)
-	if err != nil {
-		return err
-	}
 	accepted, err := client.Order(c.ctx, name, want)
 	if err != nil {
 		return err
 	}
-	g := goal{app: accepted.App, revision: accepted.Revision, want: want, nodes: accepted.Nodes}
-	if before.Want != want { // otherwise what is seen already answers the order
-		g.broken = brokenOn(before)
-	}
-	return c.follow(client, g)
+	return c.follow(client, goal{app: accepted.App, revision: accepted.Revision, want: want, nodes: accepted.Nodes, stamp: accepted.Stamp})
 }
 
 func appLs(c *call, client *api.Client) error {

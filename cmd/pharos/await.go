@@ -15,9 +15,9 @@ type goal struct {
 	app      state.Name
 	revision uint64
 	want     state.Want
-	nodes    []state.Name        // that the order names
-	broken   map[state.Name]bool // had failed before the order, and have not moved since
-	standing bool                // nothing was ordered now: the order was there before
+	nodes    []state.Name // that the order names
+	stamp    state.Stamp  // of the order: a report that is older says nothing of it
+	standing bool         // nothing was ordered now: the order was there before
 }
 
 // picture is how far the goal is, node by node. Each node stands in one list.
@@ -39,8 +39,7 @@ func (p picture) total() int { return len(p.done) + len(p.off) + len(p.failed) +
 // settled says that nothing more is to be expected soon.
 func (p picture) settled() bool { return len(p.going) == 0 || p.instead != "" }
 
-// look judges an app as an anchor shows it. It takes nodes that have moved out
-// of broken.
+// look judges an app as an anchor shows it.
 func (g goal) look(d state.AppDetail) picture {
 	var p picture
 	switch {
@@ -79,25 +78,9 @@ func (g goal) look(d state.AppDetail) picture {
 	return p
 }
 
-// failed says that the node failed at this order: one that was Failed before
-// it counts only when it has been seen in another state since.
+// failed says that the node failed at this order, not at one before it.
 func (g goal) failed(n state.AppNode) bool {
-	if n.State != state.AppFailed {
-		delete(g.broken, n.Node)
-		return false
-	}
-	return n.Revision == g.revision && !g.broken[n.Node]
-}
-
-// brokenOn gives the nodes on which an app has failed.
-func brokenOn(d state.AppDetail) map[state.Name]bool {
-	out := map[state.Name]bool{}
-	for _, n := range d.On {
-		if n.State == state.AppFailed {
-			out[n.Node] = true
-		}
-	}
-	return out
+	return n.State == state.AppFailed && n.Revision == g.revision && !n.Stamp.Before(g.stamp)
 }
 
 var errWaitOver = errors.New("the time to wait is over")

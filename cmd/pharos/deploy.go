@@ -93,7 +93,7 @@ func deploy(c *call, client *api.Client) error {
 	if err != nil {
 		return err
 	}
-	return c.follow(client, goal{app: accepted.App, revision: accepted.Revision, want: state.Run, nodes: accepted.Nodes})
+	return c.follow(client, goal{app: accepted.App, revision: accepted.Revision, want: state.Run, nodes: accepted.Nodes, stamp: accepted.Stamp})
 }
 
 func (c *call) dryRun(plans []state.Plan, app state.Name) error {

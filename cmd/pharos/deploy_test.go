@@ -36,7 +36,7 @@ func deployed(revision uint64, on ...state.AppNode) func(*apitest.Factory) {
 
 func on(node state.Name, s state.AppState, revision uint64) state.AppNode {
 	return state.AppNode{
-		Node: node, State: s, Revision: revision, Readiness: state.Ready, Parent: "line-1", Done: s == state.AppReady && revision == 2,
+		Node: node, State: s, Revision: revision, Stamp: state.Stamp{Epoch: 1, Number: 2 * revision}, Readiness: state.Ready, Parent: "line-1", Done: s == state.AppReady && revision == 2,
 		Services: []state.Container{{Service: "web", State: "running", Name: "shop-web-1"}},
 	}
 }

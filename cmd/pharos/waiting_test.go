@@ -29,6 +29,7 @@ func TestOrdersWait(t *testing.T) {
 	dying := failing("press-1", 2)
 	dying.Services[0].Restarts = 1
 	deployed(2, dying, on("press-2", state.AppReady, 2))(f)
+	f.Answer.Stamp = state.Stamp{Epoch: 1, Number: 5}
 	f.OnOrder = wants(state.Stopped, failing("press-1", 2), stopped("press-2"))
 	d.onWrite = func(s string) {
 		if strings.Contains(s, "press-2: Stopped") {
@@ -36,7 +37,7 @@ func TestOrdersWait(t *testing.T) {
 		}
 	}
 	d.want(0, "shop is stopped on 2 nodes (0s)\n", "press-1: still Failed in revision 2: web exited (web exited with 3)\npress-2: Stopped, as wanted\npress-1: Stopped, as wanted\n", "app", "stop", "shop")
-	if got := d.calls()[1]; got != "Order shop stopped" {
+	if got := d.calls()[0]; got != "Order shop stopped" {
 		t.Error(got)
 	}
 
@@ -49,10 +50,12 @@ func TestOrdersWait(t *testing.T) {
 	f.Change(func(f *apitest.Factory) { f.OnOrder = wants(state.Gone, on("press-1", state.AppRemoving, 2)) })
 	d.want(0, "shop is removed from 2 nodes (0s)\n", "press-1: Removing\npress-2: Gone, as wanted\npress-1: Gone, as wanted\n", "app", "rm", "shop")
 
-	// What fails again after it moved is.
+	// What fails at the order itself is.
+	again := failing("press-1", 2)
+	again.Stamp = state.Stamp{Epoch: 1, Number: 5}
 	d.onWrite = func(s string) {
 		if strings.Contains(s, "press-1: Starting") {
-			f.Change(wants(state.Run, failing("press-1", 2)))
+			f.Change(wants(state.Run, again))
 		}
 	}
 	f.Change(func(f *apitest.Factory) {

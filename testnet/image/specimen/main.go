@@ -156,7 +156,7 @@ func health(o options) {
 	}
 }
 
-func say(format string, args ...any) { fmt.Printf("specimen: "+format+"\n", args...) }
+func say(format string, args ...any) { fmt.Fprintf(os.Stdout, "specimen: "+format+"\n", args...) }
 
 func fail(err error) {
 	fmt.Fprintln(os.Stderr, "specimen:", err)

@@ -222,7 +222,11 @@ func (f *Factory) Deploy(_ context.Context, ask state.DeployRequest) (state.Acce
 
 // Order gives Answer.
 func (f *Factory) Order(_ context.Context, app state.Name, want state.Want) (state.Accepted, error) {
-	return f.accept(f.called("Order", app, want))
+	err := f.called("Order", app, want)
+	if err == nil && !slices.ContainsFunc(f.AppList, func(a state.AppDetail) bool { return a.Name == app }) {
+		err = notFound("app", app)
+	}
+	return f.accept(err)
 }
 
 func (f *Factory) accept(err error) (state.Accepted, error) {
