@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -43,9 +45,46 @@ func (h *Host) Connect(ctx context.Context, id peer.ID, addrs []string) error {
 	ctx, cancel := h.until(ctx)
 	defer cancel()
 	if err := h.host.Connect(ctx, peer.AddrInfo{ID: id, Addrs: dial}); err != nil {
-		return fmt.Errorf("connect to %s: %w", id, err)
+		return &unreachable{id: id, addrs: dial, err: err}
 	}
 	return nil
+}
+
+// unreachable is a dial that failed at every address. Libp2p's own error says
+// so in a paragraph per address; this one says it in a line.
+type unreachable struct {
+	id    peer.ID
+	addrs []multiaddr.Multiaddr
+	err   error
+}
+
+func (u *unreachable) Unwrap() error { return u.err }
+
+func (u *unreachable) Error() string {
+	why := []string{}
+	var dial *swarm.DialError
+	if errors.As(u.err, &dial) {
+		for _, e := range dial.DialErrors {
+			if cause := innermost(e.Cause).Error(); !slices.Contains(why, cause) {
+				why = append(why, cause)
+			}
+		}
+	}
+	if len(why) == 0 {
+		why = append(why, innermost(u.err).Error())
+	}
+	return fmt.Sprintf("nobody we know answers at %v (%.200s)", u.addrs, strings.Join(why, "; "))
+}
+
+// innermost is what an error comes down to: "connection refused".
+func innermost(err error) error {
+	for {
+		below := errors.Unwrap(err)
+		if below == nil {
+			return err
+		}
+		err = below
+	}
 }
 
 // until ends with ctx or with the host.

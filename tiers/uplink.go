@@ -36,6 +36,7 @@ const (
 	longestPause = time.Second
 	dialWithin   = 3 * time.Second
 	maxAddresses = 32 // of the parent that are kept
+	tellEvery    = time.Minute
 )
 
 func newUplink(n *Node) *uplink {
@@ -91,6 +92,7 @@ func (u *uplink) set(connected bool, reason string) {
 // run keeps a session with the parent until ctx ends.
 func (u *uplink) run(ctx context.Context) {
 	pause := firstPause
+	var told time.Time // when the log last heard of it: a parent may be away for a month
 	for ctx.Err() == nil {
 		began := time.Now()
 		err := u.session(ctx)
@@ -98,9 +100,12 @@ func (u *uplink) run(ctx context.Context) {
 			return
 		}
 		u.set(false, err.Error())
-		u.n.log.Warn("no session with the parent", "parent", u.n.cert.ParentName, "why", err)
-		if time.Since(began) > 2*longestPause {
-			pause = firstPause
+		if time.Since(began) > silentAfter {
+			pause, told = firstPause, time.Time{} // it was one that had stood
+		}
+		if time.Since(told) > tellEvery {
+			u.n.log.Warn("no session with the parent; trying on", "parent", u.n.cert.ParentName, "why", err)
+			told = time.Now()
 		}
 		// Half of the pause is chance: a parent that returns is not dialled by
 		// all its children in one moment.
