@@ -1,5 +1,5 @@
 # make help says what there is. Tools that are not Go's own are built into
-# .tools/ at the versions below; git ignores both it and bin/.
+# .tools/ at the versions below; git ignores both it and .bin/.
 
 GO            ?= go
 GOLANGCI_LINT := v2.12.2
@@ -22,12 +22,12 @@ help: ## say what there is
 	@echo
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: ## build bin/pharos, the product, and bin/testnet, which runs factories to try it on
-	$(GO) build -trimpath -ldflags "-s -w -X main.built=$(VERSION)" -o bin/pharos ./cmd/pharos
-	$(GO) build -trimpath -o bin/testnet ./cmd/testnet
+build: ## build .bin/pharos, the product, and .bin/testnet, which runs factories to try it on
+	$(GO) build -trimpath -ldflags "-s -w -X main.built=$(VERSION)" -o .bin/pharos ./cmd/pharos
+	$(GO) build -trimpath -o .bin/testnet ./cmd/testnet
 
 demo: build ## show what it does: a factory of seven nodes on this machine, in a minute
-	@bin/testnet demo
+	@.bin/testnet demo
 
 # Go tells nobody of skipped tests, so that is said here, where it can't be
 # overlooked. With PHAROS_REQUIRE_ENGINE=1 those tests fail instead.
@@ -67,7 +67,7 @@ fuzz: ## fuzz each target for FUZZ_TIME (10s)
 	done
 
 clean: ## remove what was built, tools included
-	rm -rf bin .tools
+	rm -rf .bin .tools
 
 # A tool of another version has another name, and so is built.
 $(TOOLS)/golangci-lint-%:

@@ -1,4 +1,4 @@
-// Command pharos runs Docker Compose apps on every device of a factory from
+// Pharos is the one binary: it runs Docker Compose apps on every device of a factory from
 // one place. It is the daemon ('pharos run') and the tool that talks to one.
 //
 // Each command has its file (node.go, deploy.go, …) and says in a spec what it

@@ -1,4 +1,4 @@
-// Command testnet runs factories on this machine, for demos, tests and
+// Testnet runs factories on this machine, for demos, tests and
 // measurements; package testnet does the work. It is no part of the product,
 // which stays small because of it.
 //

@@ -265,9 +265,6 @@ func TestStrangersAreClosedInTime(t *testing.T) {
 }
 
 func TestStrangersAreBounded(t *testing.T) {
-	if testing.Short() {
-		t.Skip("makes 140 hosts")
-	}
 	synctest.Test(t, func(t *testing.T) {
 		n := network.New()
 		parent := node(t, n, "parent")
