@@ -2,6 +2,7 @@ package tiers
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,10 +16,13 @@ type down struct {
 	n    *Node
 	wake chan struct{} // the ledger changed: the runtime may have something to do
 	mine atomic.Bool   // an order named this node: its head is worth a report, whatever the runtime has to say
+
+	mu   sync.Mutex
+	kept map[state.Name]bool // the apps that the runtime was last told to have, run or stopped
 }
 
 func newDown(n *Node) *down {
-	d := &down{n: n, wake: make(chan struct{}, 1)}
+	d := &down{n: n, wake: make(chan struct{}, 1), kept: map[state.Name]bool{}}
 	poke(d.wake)
 	return d
 }
@@ -45,12 +49,14 @@ func (d *down) session(batch []state.Sealed, after state.Head, through *state.He
 	for _, j := range all {
 		d.took(j)
 	}
+	if err == nil && through != nil {
+		d.n.self.setProblem("") // whatever was refused before, nothing is missing now
+	}
 	return err
 }
 
 func (d *down) refuse(err error) {
-	d.n.host.CountRefused("order-" + string(state.KindOf(err)))
-	d.n.log.Warn("refused an order", "error", err)
+	d.n.refused("order-"+string(state.KindOf(err)), "error", err)
 	if state.KindOf(err) == state.Unable {
 		d.n.self.setProblem(state.Clip(err.Error(), state.MaxReason))
 	}
@@ -64,8 +70,7 @@ func (d *down) took(j state.Judged) {
 		d.n.log.Error("ALARM: two different orders bear one stamp; the first one stays", "order", j.Order.Stamp, "about", j.Order.Key())
 		return
 	case state.Stale:
-		d.n.host.CountRefused("order-stale")
-		d.n.log.Info("refused an order that is older than the one held", "order", j.Order.Stamp, "about", j.Order.Key())
+		d.n.refused("order-stale", "order", j.Order.Stamp, "about", j.Order.Key(), "error", "a newer one is held")
 		return
 	case state.Fresh:
 	default:
@@ -112,20 +117,9 @@ func (d *down) run(ctx context.Context) {
 }
 
 func (d *down) assign() error {
-	runs, err := d.n.store.Runs()
-	if err != nil {
-		return err
-	}
-	all, known, err := d.n.ledger.Assignments(runs)
+	all, known, err := d.assignments()
 	if err != nil || !known {
 		return err
-	}
-	for _, a := range all {
-		if a.Want != state.Gone && !runs[a.App] {
-			if err := d.n.store.PutRuns(a.App); err != nil {
-				return err
-			}
-		}
 	}
 	mine := d.mine.Swap(false)
 	d.n.runtime.Assign(all)
@@ -135,13 +129,49 @@ func (d *down) assign() error {
 	return nil
 }
 
+// assignments gives what the runtime is to be told now, and notes on disk what
+// it is to have, so that it can be told one day that it is to be gone.
+func (d *down) assignments() ([]state.Assignment, bool, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	runs, err := d.n.store.Runs()
+	if err != nil {
+		return nil, false, err
+	}
+	all, known, err := d.n.ledger.Assignments(runs)
+	if err != nil || !known {
+		return nil, known, err
+	}
+	for _, a := range all {
+		if a.Want != state.Gone && !runs[a.App] {
+			if err := d.n.store.PutRuns(a.App); err != nil {
+				return nil, false, err
+			}
+		}
+		d.kept[a.App] = a.Want != state.Gone
+	}
+	return all, true, nil
+}
+
+// gone takes the runtime's word that nothing is left of an app. When it was
+// ordered to have it again meanwhile, it will.
+func (d *down) gone(app state.Name) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.kept[app] {
+		return nil
+	}
+	delete(d.kept, app)
+	return d.n.store.DeleteRuns(app)
+}
+
 // relay passes a fresh order on to this node's own tier, unchanged, when
 // anything below is meant. What is too large for gossip, and what gossip
 // loses, goes over the sessions: a beat tells the children that there is more.
 func (t *tier) relay(j state.Judged) {
 	t.noteHolds(j)
-	if m := j.Order.Member; m != nil && m.Removed {
-		t.expel(m.ID, "it was removed from the factory")
+	if m := j.Order.Member; m != nil && (m.Removed || m.ID != t.n.cert.ID && m.Parent != t.n.cert.ID) {
+		t.expel(m.ID, "it is no child of this node any more")
 	}
 	if !t.meant(j) {
 		return
@@ -161,7 +191,7 @@ func (t *tier) meant(j state.Judged) bool {
 	if m := j.Order.Member; m != nil {
 		return m.ID != t.n.cert.ID && m.Below(t.n.cert.Name)
 	}
-	for _, m := range t.n.ledger.Members() {
+	for _, m := range t.n.members() {
 		if m.ID != t.n.cert.ID && (names(j.Order, m) || j.Was != nil && names(*j.Was, m)) {
 			return true
 		}

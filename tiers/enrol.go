@@ -26,11 +26,18 @@ func (t *tier) enrol(ctx context.Context, stream *mesh.Stream) {
 	answer := func(cert state.Sealed, err error) {
 		a := &wire.EnrolAnswer{Answer: &wire.EnrolAnswer_Certificate{Certificate: cert}}
 		if err != nil {
-			t.n.host.CountRefused("enrolment")
-			t.n.log.Warn("refused an enrolment", "peer", stream.Peer(), "error", err)
+			t.n.refused("enrolment", "peer", stream.Peer(), "error", err)
 			a.Answer = &wire.EnrolAnswer_Refused{Refused: state.ProblemToWire(state.AsProblem(err, "joining the factory"))}
 		}
 		_ = stream.Write(a)
+	}
+	// Read first: who says nothing takes nobody's place. Mesh bounds how many
+	// streams strangers have.
+	_ = stream.SetReadDeadline(time.Now().Add(helloWithin))
+	request := &wire.EnrolRequest{}
+	if err := stream.Read(request, maxEnrol); err != nil {
+		answer(nil, err)
+		return
 	}
 	select {
 	case t.relays <- struct{}{}:
@@ -39,14 +46,13 @@ func (t *tier) enrol(ctx context.Context, stream *mesh.Stream) {
 		answer(nil, &state.Problem{Kind: state.Unable, Doing: "joining the factory", Node: t.n.cert.Name, Cause: "too many machines are joining at once", Fix: "try again in a moment"})
 		return
 	}
-	_ = stream.SetReadDeadline(time.Now().Add(helloWithin))
-	request := &wire.EnrolRequest{}
-	if err := stream.Read(request, maxEnrol); err != nil {
-		answer(nil, err)
-		return
-	}
 	if t.n.uplink == nil {
 		answer(t.n.admit(request.GetRequest()))
+		return
+	}
+	// Only what the root may answer is worth its time.
+	if _, _, err := state.OpenJoinRequest(request.GetRequest(), t.n.cert.Factory); err != nil {
+		answer(nil, err)
 		return
 	}
 	relayed, err := t.relayEnrolment(ctx, request)

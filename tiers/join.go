@@ -1,6 +1,7 @@
 package tiers
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -140,7 +141,9 @@ func askToJoin(ctx context.Context, host *mesh.Host, parent peer.ID, addresses [
 	if err != nil {
 		return nil, none, err
 	}
-	answer, err := exchange(dial, host, parent, &wire.EnrolRequest{Request: request})
+	within, cancel := context.WithTimeout(ctx, enrolWithin)
+	defer cancel()
+	answer, err := exchange(within, host, parent, &wire.EnrolRequest{Request: request})
 	if err != nil {
 		return nil, none, err
 	}
@@ -162,20 +165,21 @@ func askToJoin(ctx context.Context, host *mesh.Host, parent peer.ID, addresses [
 	return sealed, cert, nil
 }
 
-// exchange asks a peer, who is connected, for an enrolment, and reads the answer.
+// exchange asks a peer, who is connected, for an enrolment, and reads the answer,
+// until ctx ends.
 func exchange(ctx context.Context, host *mesh.Host, to peer.ID, request *wire.EnrolRequest) (*wire.EnrolAnswer, error) {
 	stream, err := host.Open(ctx, to, mesh.ProtocolEnrol)
 	if err != nil {
 		return nil, fmt.Errorf("asking to enrol: %w", err)
 	}
 	defer stream.Reset() //nolint:errcheck // it is done
+	defer context.AfterFunc(ctx, func() { _ = stream.Reset() })()
 	if err := stream.Write(request); err != nil {
 		return nil, fmt.Errorf("asking to enrol: %w", err)
 	}
-	_ = stream.SetReadDeadline(time.Now().Add(enrolWithin))
 	answer := &wire.EnrolAnswer{}
 	if err := stream.Read(answer, maxEnrol); err != nil {
-		return nil, fmt.Errorf("reading the answer to the enrolment: %w", err)
+		return nil, fmt.Errorf("reading the answer to the enrolment: %w", cmp.Or(ctx.Err(), err))
 	}
 	return answer, nil
 }

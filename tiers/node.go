@@ -81,14 +81,16 @@ type Node struct {
 	runtime Runtime
 	started time.Time
 
-	self    *self
-	picture *picture
-	tier    *tier   // nil at a cell
-	uplink  *uplink // nil at the root
-	down    *down
-	shape   sync.Mutex // one change of the factory's shape, or of an app, at a time
+	self     *self
+	picture  *picture
+	tier     *tier   // nil at a cell
+	uplink   *uplink // nil at the root
+	down     *down
+	refusals refusals
+	shape    sync.Mutex // one change of the factory's shape, or of an app, at a time
 
 	stop     context.CancelFunc
+	ended    <-chan struct{} // closed when Close begins
 	running  sync.WaitGroup
 	undo     []func() error // in reverse order
 	ownStore bool
@@ -100,7 +102,7 @@ func Open(ctx context.Context, cfg Config) (n *Node, err error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	n = &Node{cfg: cfg, log: cfg.Log, started: time.Now(), key: cfg.Key, store: cfg.Store}
+	n = &Node{cfg: cfg, log: cfg.Log, started: time.Now(), key: cfg.Key, store: cfg.Store, refusals: refusals{logged: map[string]time.Time{}}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.Close())
@@ -117,7 +119,7 @@ func Open(ctx context.Context, cfg Config) (n *Node, err error) {
 	n.picture = newPicture(n)
 	n.down = newDown(n)
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
-	n.stop = stop
+	n.stop, n.ended = stop, life.Done()
 	if n.cert.Role() != state.RoleCell {
 		n.tier = newTier(n)
 	}

@@ -48,22 +48,24 @@ func (n *Node) disk() state.DiskView {
 }
 
 // Watch gives a tick, coalesced, whenever something that the operations show
-// may have changed; it is closed when ctx ends.
+// may have changed; it is closed when ctx or the node ends.
 func (n *Node) Watch(ctx context.Context) <-chan struct{} {
 	ticks, done := n.picture.watch()
 	out := make(chan struct{}, 1)
-	n.run(ctx, func(ctx context.Context) {
+	go func() {
 		defer close(out)
 		defer done()
 		for {
 			select {
 			case <-ctx.Done():
 				return
+			case <-n.ended:
+				return
 			case <-ticks:
 				poke(out)
 			}
 		}
-	})
+	}()
 	return out
 }
 
@@ -80,7 +82,7 @@ func (n *Node) Nodes(context.Context) []state.NodeView {
 
 // subtree gives the roster below this node, itself included, in tree order.
 func (n *Node) subtree() []state.Member {
-	all := slices.DeleteFunc(n.ledger.Members(), func(m state.Member) bool { return m.Removed })
+	all := n.members()
 	if _, known := n.ledger.Self(); !known {
 		// Its certificate came before its roster document.
 		all = append(all, state.Member{
@@ -118,9 +120,19 @@ func (n *Node) Node(_ context.Context, name state.Name) (state.NodeDetail, error
 	}, nil
 }
 
+// members gives, by name, the nodes below this one, and itself. The ledger
+// remembers others too: who was removed, or has a place elsewhere now.
+func (n *Node) members() []state.Member {
+	return slices.DeleteFunc(n.ledger.Members(), func(m state.Member) bool { return !n.has(m) })
+}
+
+func (n *Node) has(m state.Member) bool {
+	return !m.Removed && (m.ID == n.cert.ID || m.Below(n.cert.Name))
+}
+
 func (n *Node) memberNamed(name state.Name) (state.Member, bool) {
-	for _, m := range n.ledger.Members() {
-		if m.Name == name && !m.Removed {
+	for _, m := range n.members() {
+		if m.Name == name {
 			return m, true
 		}
 	}
@@ -140,8 +152,8 @@ func (n *Node) find(name state.Name) (state.Member, error) {
 
 // suggest names what was probably meant, or where to look.
 func (n *Node) suggest(name state.Name, list string) string {
-	for _, m := range n.ledger.Members() {
-		if !m.Removed && name != "" && (strings.HasPrefix(string(m.Name), string(name)) || strings.HasPrefix(string(name), string(m.Name))) {
+	for _, m := range n.members() {
+		if name != "" && (strings.HasPrefix(string(m.Name), string(name)) || strings.HasPrefix(string(name), string(m.Name))) {
 			return fmt.Sprintf("did you mean %s? '%s' shows all", m.Name, list)
 		}
 	}

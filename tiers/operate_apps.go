@@ -20,7 +20,7 @@ type target struct {
 // targets gives, by name, the nodes an order of the app would mean. Once an app
 // is to be gone those count that still have it, or have not heard of it yet.
 func (n *Node) targets(app state.Name, selector state.Selector, want state.Want) []target {
-	members := slices.DeleteFunc(n.ledger.Members(), func(m state.Member) bool { return m.Removed })
+	members := n.members()
 	newest := state.Stamp{}
 	if o, found := n.ledger.Newest(app); found {
 		newest = o.Stamp
@@ -155,9 +155,16 @@ func (n *Node) Order(_ context.Context, app state.Name, want state.Want) (state.
 	if next.Want == want {
 		return state.Accepted{App: app, Revision: next.Revision, Stamp: o.Stamp, Nodes: n.meant(o)}, nil
 	}
-	if next.Want = want; want == state.Gone {
+	switch state.Gone {
+	case next.Want:
+		return state.Accepted{}, &state.Problem{
+			Kind: state.Refused, Doing: fmt.Sprintf("%s the app %s", doing, app),
+			Cause: "it is being removed, and its project is gone already", Fix: "deploy it again: pharos deploy",
+		}
+	case want:
 		next.Compose = nil
 	}
+	next.Want = want
 	return n.order(next, nil)
 }
 

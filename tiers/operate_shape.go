@@ -29,6 +29,9 @@ func (n *Node) CreateToken(_ context.Context, r state.TokenRequest) (string, err
 			return "", err
 		}
 	}
+	if len(r.Labels) > state.MaxLabels {
+		return invalid(fmt.Sprintf("it would have over %d labels", state.MaxLabels), "give fewer")
+	}
 	if r.Life == 0 {
 		r.Life = state.DefaultTokenLife
 	}
@@ -121,8 +124,8 @@ func (n *Node) LabelNode(_ context.Context, name state.Name, set map[string]stri
 		}
 		delete(m.Labels, k)
 	}
-	if len(m.Labels) > maxLabels {
-		return state.NodeView{}, &state.Problem{Kind: state.Invalid, Doing: fmt.Sprintf("labelling %s", name), Cause: fmt.Sprintf("it would have over %d labels", maxLabels)}
+	if len(m.Labels) > state.MaxLabels {
+		return state.NodeView{}, &state.Problem{Kind: state.Invalid, Doing: fmt.Sprintf("labelling %s", name), Cause: fmt.Sprintf("it would have over %d labels", state.MaxLabels)}
 	}
 	if !maps.Equal(m.Labels, old.Labels) {
 		if err := n.issueMember(m); err != nil {
@@ -131,9 +134,6 @@ func (n *Node) LabelNode(_ context.Context, name state.Name, set map[string]stri
 	}
 	return nodeView(m, n.picture.view(m)), nil
 }
-
-// maxLabels bounds a node's labels and groups, so that a roster document stays small.
-const maxLabels = 64
 
 // RemoveNode takes a node out of the factory. Its apps go on running: only
 // orders stop apps.
@@ -171,10 +171,8 @@ func (n *Node) Groups(context.Context) []state.GroupView {
 		n.log.Error("can't read the groups", "error", err)
 	}
 	// A gateway has no list of its own: it knows those its nodes are in.
-	for _, m := range n.ledger.Members() {
-		if !m.Removed {
-			names = append(names, m.Groups...)
-		}
+	for _, m := range n.members() {
+		names = append(names, m.Groups...)
 	}
 	slices.Sort(names)
 	names = slices.Compact(names)
@@ -187,8 +185,8 @@ func (n *Node) Groups(context.Context) []state.GroupView {
 
 func (n *Node) groupView(g state.Name) state.GroupView {
 	v := state.GroupView{Name: g, Members: []state.Name{}, Apps: []state.Name{}}
-	for _, m := range n.ledger.Members() {
-		if !m.Removed && slices.Contains(m.Groups, g) {
+	for _, m := range n.members() {
+		if slices.Contains(m.Groups, g) {
 			v.Members = append(v.Members, m.Name)
 		}
 	}
@@ -282,8 +280,8 @@ func (n *Node) changeGroup(ctx context.Context, group state.Name, nodes []state.
 				Kind: state.NotFound, Doing: fmt.Sprintf("taking %s out of the group %s", name, group), Cause: "it is not in it",
 				Fix: fmt.Sprintf("'pharos group inspect %s' shows who is", group),
 			}
-		case in && len(m.Groups) >= maxLabels:
-			return g, &state.Problem{Kind: state.Invalid, Doing: fmt.Sprintf("adding %s to the group %s", name, group), Cause: fmt.Sprintf("it is in %d groups", maxLabels)}
+		case in && len(m.Groups) >= state.MaxGroups:
+			return g, &state.Problem{Kind: state.Invalid, Doing: fmt.Sprintf("adding %s to the group %s", name, group), Cause: fmt.Sprintf("it is in %d groups", state.MaxGroups)}
 		}
 	}
 	if err := n.regroup(group, nodes, in); err != nil {

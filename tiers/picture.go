@@ -40,8 +40,8 @@ func newPicture(n *Node) *picture {
 		wake: make(chan struct{}, 1), watchers: map[chan struct{}]struct{}{},
 	}
 	now := time.Now()
-	for _, m := range n.ledger.Members() {
-		if m.ID != n.cert.ID && !m.Removed {
+	for _, m := range n.members() {
+		if m.ID != n.cert.ID {
 			p.nodes[m.ID] = &seen{status: state.NodeStatus{
 				Node: m.ID, Readiness: state.Unknown, Silent: true, Since: now,
 				Reason: fmt.Sprintf("%s started just now and has not heard from it yet", n.cert.Name),
@@ -87,8 +87,8 @@ func poke(c chan struct{}) {
 	}
 }
 
-// member takes a changed roster document: a new node is awaited, a removed one
-// forgotten.
+// member takes a changed roster document: a new node is awaited, one that was
+// removed, or has a place elsewhere now, forgotten.
 func (p *picture) member(m state.Member) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -96,7 +96,11 @@ func (p *picture) member(m state.Member) {
 	if m.ID == p.n.cert.ID {
 		return
 	}
-	if m.Removed {
+	// Gossip and the session may bring two documents at once, in either order.
+	if newest, known := p.n.ledger.Member(m.ID); known {
+		m = newest
+	}
+	if !p.n.has(m) {
 		delete(p.nodes, m.ID)
 		delete(p.dirty, m.ID)
 		return
@@ -117,6 +121,9 @@ func (p *picture) child(id state.NodeID, heard bool, reason string) {
 	defer p.mu.Unlock()
 	s, has := p.nodes[id]
 	if !has {
+		if m, known := p.n.ledger.Member(id); known && m.Removed {
+			return
+		}
 		// Its certificate came before its roster document.
 		s = &seen{status: state.NodeStatus{Node: id}}
 		p.nodes[id] = s
@@ -158,20 +165,19 @@ func (p *picture) beat(id state.NodeID) {
 	p.mu.Unlock()
 }
 
-// merge takes the statuses that a direct child told of its subtree. It gives
-// how many it refused, since they are of nodes that are not below that child.
-func (p *picture) merge(via state.Certificate, told []state.NodeStatus, sum state.Counts) (refused int) {
+// merge takes the statuses that a direct child told of its subtree, and its own
+// sum of it, when there is one. It gives how many it refused, since they are of
+// nodes that are not below that child.
+func (p *picture) merge(via state.Certificate, told []state.NodeStatus, sum *state.Counts) (refused int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
-	defer func() {
-		if s, has := p.nodes[via.ID]; has {
-			s.below = &sum
-		}
-	}()
+	if s, has := p.nodes[via.ID]; has && sum != nil {
+		s.below = sum
+	}
 	for _, st := range told {
 		own := st.Node == via.ID
-		if m, known := p.n.ledger.Member(st.Node); !own && (!known || m.Removed || !m.Below(via.Name)) {
+		if m, known := p.n.ledger.Member(st.Node); m.Removed || !own && (!known || !m.Below(via.Name)) {
 			refused++
 			continue
 		}
@@ -217,10 +223,8 @@ func (p *picture) view(m state.Member) state.NodeStatus { return p.views([]state
 
 func (p *picture) byName() map[state.Name]state.NodeID {
 	out := map[state.Name]state.NodeID{}
-	for _, m := range p.n.ledger.Members() {
-		if !m.Removed {
-			out[m.Name] = m.ID
-		}
+	for _, m := range p.n.members() {
+		out[m.Name] = m.ID
 	}
 	return out
 }
@@ -248,7 +252,7 @@ func (p *picture) counts(without state.NodeID) state.Counts {
 }
 
 func (p *picture) fold(which func(state.Member) bool) state.Counts {
-	members := slices.DeleteFunc(p.n.ledger.Members(), func(m state.Member) bool { return m.Removed || !which(m) })
+	members := slices.DeleteFunc(p.n.members(), func(m state.Member) bool { return !which(m) })
 	views := p.views(members)
 	var c state.Counts
 	p.mu.Lock()

@@ -22,7 +22,7 @@ type self struct {
 	eng      state.EngineReport
 	problem  string
 	head     state.Head // as last reported
-	since    time.Time
+	since    time.Time  // of being ready, or not
 }
 
 func newSelf(n *Node) *self {
@@ -47,7 +47,7 @@ func (s *self) app(r state.AppReport) {
 	}
 	s.mu.Unlock()
 	if r.State == state.AppGone {
-		if err := s.n.store.DeleteRuns(r.App); err != nil {
+		if err := s.n.down.gone(r.App); err != nil {
 			s.n.log.Warn("could not forget a removed app; it is removed again after a restart", "app", r.App, "error", err)
 		}
 	}
@@ -58,7 +58,7 @@ func (s *self) app(r state.AppReport) {
 func (s *self) engine(r state.EngineReport) {
 	s.mu.Lock()
 	changed := s.eng != r
-	s.eng = r
+	s.turn(func() { s.eng = r })
 	s.mu.Unlock()
 	if changed {
 		s.touch()
@@ -69,11 +69,24 @@ func (s *self) engine(r state.EngineReport) {
 func (s *self) setProblem(p string) {
 	s.mu.Lock()
 	changed := s.problem != p
-	s.problem = p
+	s.turn(func() { s.problem = p })
 	s.mu.Unlock()
 	if changed {
 		s.touch()
 	}
+}
+
+// turn makes a change, and notes the time when it changes whether the node is
+// ready. Under s.mu.
+func (s *self) turn(change func()) {
+	was := s.reason() == ""
+	if change(); was != (s.reason() == "") {
+		s.since = time.Now()
+	}
+}
+
+func (s *self) reason() string {
+	return problemOf(state.NodeReport{Problem: s.problem, Engine: s.eng})
 }
 
 // touch makes the next report newer than the last, and puts it on its way.

@@ -2,9 +2,12 @@ package tiers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
+
+	"google.golang.org/protobuf/proto"
 
 	"pharos/mesh"
 	"pharos/state"
@@ -16,8 +19,9 @@ const (
 	maxHello      = 256 << 10
 	maxFromChild  = 4 << 20
 	maxFromParent = state.MaxOrder + 1<<20
-	ordersFrame   = 512 << 10 // orders are gathered into frames of about this size
-	statusesFrame = 512 << 10
+	maxStatus     = 2 << 20  // of one node's status: what a child sends must fit into our own parent's frame too
+	ordersFrame   = 64 << 10 // orders are gathered into frames of about this size: a slow link has silentAfter for each
+	statusesFrame = 64 << 10
 	helloWithin   = 5 * time.Second
 	compareEvery  = 30 * time.Second
 	resendAfter   = 3 * beatEvery // orders sent on the session that the child does not confirm are sent again
@@ -40,6 +44,7 @@ type session struct {
 	told  state.Head // ours, as last told to the child
 	sent  state.Head // up to where orders were sent on this session
 	when  time.Time  // of sent
+	busy  bool       // sending just now
 	whole bool       // send all that the child should hold, whatever its head says
 	check time.Time  // when to compare what it holds with what it should
 	holds map[string]bool
@@ -50,8 +55,7 @@ type session struct {
 func (t *tier) accept(ctx context.Context, stream *mesh.Stream) {
 	s, err := t.greet(stream)
 	if err != nil {
-		t.n.host.CountRefused("session")
-		t.n.log.Warn("refused a session", "peer", stream.Peer(), "error", err)
+		t.n.refused("session", "peer", stream.Peer(), "error", err)
 		_ = stream.Write(&wire.FromParent{Say: &wire.FromParent_Refused{
 			Refused: state.ProblemToWire(state.AsProblem(err, "opening a session")),
 		}})
@@ -63,8 +67,12 @@ func (t *tier) accept(ctx context.Context, stream *mesh.Stream) {
 		return
 	}
 	defer t.leave(s)
-	t.n.picture.child(s.child.ID, true, "")
-	t.listenFor(s.child.ID)
+	// It may have been removed since it was let in, and before it had a session
+	// that could be ended.
+	if err := t.mayJoin(s.child, s.child.ID); err != nil {
+		t.expel(s.child.ID, err.Error())
+		return
+	}
 	t.n.log.Info("a child is connected", "child", s.child.Name, "head", s.head)
 	var writing sync.WaitGroup
 	writing.Go(func() { s.write(ctx) })
@@ -129,6 +137,8 @@ func (t *tier) mayJoin(cert state.Certificate, peer state.NodeID) error {
 		return refuse("its certificate expired on "+cert.Expires.Format(time.DateOnly), "enrol it again with a new join token; its apps go on running")
 	case known && m.Removed:
 		return refuse("it was removed from the factory", "enrol it again with a new join token")
+	case known && (m.Name != cert.Name || m.Parent != cert.Parent || m.Gateway != cert.Gateway):
+		return refuse(fmt.Sprintf("it was enrolled anew since, as %s %s below %s", m.Role(), m.Name, m.ParentName()), "start it with the certificate it got then")
 	}
 	return nil
 }
@@ -163,39 +173,23 @@ func (s *session) hold(key string) {
 
 // read takes the child's frames until the stream ends or is silent too long.
 func (s *session) read(t *tier) error {
-	var gathered []state.NodeStatus
-	var sum state.Counts
 	for {
 		_ = s.stream.SetReadDeadline(time.Now().Add(silentAfter))
 		frame := &wire.FromChild{}
 		if err := s.stream.Read(frame, maxFromChild); err != nil {
 			return err
 		}
-		t.listenFor(s.child.ID)
-		t.n.picture.beat(s.child.ID)
+		if !t.heard(s) {
+			return errors.New("another session has taken its place")
+		}
 		switch say := frame.GetSay().(type) {
 		case *wire.FromChild_Beat:
 			s.compare(headOf(say.Beat.GetHeads(), s.n.cert.Factory), say.Beat.GetHolding())
 		case *wire.FromChild_Rollup:
-			statuses, err := statusesFrom(say.Rollup)
-			if err != nil {
-				return err
-			}
-			if say.Rollup.GetCounts() != nil {
-				sum = state.CountsFromWire(say.Rollup.GetCounts())
-			}
-			gathered = append(gathered, statuses...)
+			s.rollup(say.Rollup)
 			if !say.Rollup.GetLast() {
-				if len(gathered) > maxSubtree {
-					return fmt.Errorf("a rollup of over %d nodes", maxSubtree)
-				}
 				continue
 			}
-			if refused := t.n.picture.merge(s.child, gathered, sum); refused > 0 {
-				s.n.host.CountRefused("report")
-				s.n.log.Warn("a child told of nodes that are not below it", "child", s.child.Name, "nodes", refused)
-			}
-			gathered = nil
 			select {
 			case s.ack <- say.Rollup.GetNumber():
 			case <-s.done:
@@ -207,19 +201,29 @@ func (s *session) read(t *tier) error {
 	}
 }
 
-// maxSubtree bounds the nodes below one child.
-const maxSubtree = 100_000
-
-func statusesFrom(r *wire.Rollup) ([]state.NodeStatus, error) {
-	out := make([]state.NodeStatus, 0, len(r.GetChanged()))
+// rollup takes one frame of a rollup. Each status is whole by itself: nothing is
+// gathered, and what makes no sense is left out alone.
+func (s *session) rollup(r *wire.Rollup) {
+	told := make([]state.NodeStatus, 0, len(r.GetChanged()))
 	for _, m := range r.GetChanged() {
 		st, err := state.StatusFromWire(m)
-		if err != nil {
-			return nil, err
+		if size := proto.Size(m); size > maxStatus {
+			err = fmt.Errorf("it has %d bytes", size)
 		}
-		out = append(out, st)
+		if err != nil {
+			s.n.refused("report", "child", s.child.Name, "about", state.Clip(m.GetNode(), 80), "error", err)
+			continue
+		}
+		told = append(told, st)
 	}
-	return out, nil
+	var sum *state.Counts
+	if r.GetCounts() != nil {
+		c := state.CountsFromWire(r.GetCounts())
+		sum = &c
+	}
+	if n := s.n.picture.merge(s.child, told, sum); n > 0 {
+		s.n.refused("report", "child", s.child.Name, "error", fmt.Sprintf("it told of %d nodes that are not below it", n))
+	}
 }
 
 // compare notes the child's head, and has what is missing sent. Orders that
@@ -234,6 +238,9 @@ func (s *session) compare(head state.Head, holding uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.head = head
+	if s.busy {
+		return // it can't have what is on its way
+	}
 	if time.Since(s.when) > resendAfter {
 		s.sent = state.Head{}
 	}
@@ -288,7 +295,13 @@ func (s *session) sendMissing() error {
 	if whole {
 		after, s.whole = state.Head{}, false
 	}
+	s.busy = true
 	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		s.busy, s.when = false, time.Now()
+		s.mu.Unlock()
+	}()
 	missing, through, err := s.n.ledger.Missing(after, s.child, func(key string) bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -313,7 +326,7 @@ func (s *session) sendMissing() error {
 	}
 	frame.Last = true
 	s.mu.Lock()
-	s.sent, s.when = through, time.Now()
+	s.sent = through
 	s.mu.Unlock()
 	if m, known := s.n.ledger.Member(s.child.ID); known && s.child.Role() == state.RoleCell {
 		for _, o := range s.n.ledger.Apps() {

@@ -37,11 +37,13 @@ func (t *tier) start(ctx context.Context) error {
 		return fmt.Errorf("opening this node's tier: %w", err)
 	}
 	t.n.undo = append(t.n.undo, t.close)
-	for _, m := range t.n.ledger.Members() {
-		if m.Parent == t.n.cert.ID && !m.Removed {
+	t.mu.Lock()
+	for _, m := range t.n.members() {
+		if m.Parent == t.n.cert.ID {
 			t.listenFor(m.ID)
 		}
 	}
+	t.mu.Unlock()
 	t.n.host.Handle(mesh.ProtocolSession, t.accept)
 	t.n.host.Handle(mesh.ProtocolEnrol, t.enrol)
 	t.n.run(ctx, t.beats)
@@ -49,50 +51,66 @@ func (t *tier) start(ctx context.Context) error {
 }
 
 // listenFor starts, or starts anew, the three seconds in which a child has to
-// be heard.
+// be heard. Under t.mu.
 func (t *tier) listenFor(id state.NodeID) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.closed {
-		return
-	}
-	if timer, has := t.silence[id]; has {
+	if timer, has := t.silence[id]; has && timer.Stop() {
 		timer.Reset(silentAfter)
 		return
 	}
-	t.silence[id] = time.AfterFunc(silentAfter, func() { t.silent(id) })
+	// A timer that has run out, and only waits for t.mu, counts no more.
+	var timer *time.Timer
+	timer = time.AfterFunc(silentAfter, func() {
+		t.mu.Lock()
+		if t.silence[id] != timer || t.closed {
+			t.mu.Unlock()
+			return
+		}
+		s := t.silent(id)
+		t.mu.Unlock()
+		if s != nil {
+			s.end() // which may wait for a dead link
+		}
+	})
+	t.silence[id] = timer
+}
+
+// heard notes that a child was heard on a session; false says that the session
+// is not the child's any more. It is judged, heard or silent, under one lock:
+// the picture must not keep the one after the other is true.
+func (t *tier) heard(s *session) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.sessions[s.child.ID] != s || t.closed {
+		return false
+	}
+	t.listenFor(s.child.ID)
+	t.n.picture.beat(s.child.ID)
+	return true
 }
 
 // silent judges a child that was not heard for too long. Nothing is stopped or
-// moved because of it, ever.
-func (t *tier) silent(id state.NodeID) {
-	t.mu.Lock()
+// moved because of it, ever. Under t.mu; its session is the caller's to end.
+func (t *tier) silent(id state.NodeID) *session {
 	s := t.sessions[id]
 	delete(t.sessions, id)
 	delete(t.silence, id)
-	closed := t.closed
-	t.mu.Unlock()
-	if closed {
-		return
-	}
-	if s != nil {
-		s.end()
-	}
 	if m, known := t.n.ledger.Member(id); known && m.Removed {
-		return
+		return s
 	}
 	t.n.picture.child(id, false, fmt.Sprintf("%s has heard nothing from it for %v", t.n.cert.Name, silentAfter))
 	t.n.log.Warn("a child is silent", "child", t.n.nameOf(id))
+	return s
 }
 
 // join makes s the session of its child; one that was there before is ended.
 func (t *tier) join(s *session) bool {
 	t.mu.Lock()
-	old := t.sessions[s.child.ID]
-	if !t.closed {
+	old, closed := t.sessions[s.child.ID], t.closed
+	if !closed {
 		t.sessions[s.child.ID] = s
+		t.listenFor(s.child.ID)
+		t.n.picture.child(s.child.ID, true, "")
 	}
-	closed := t.closed
 	t.mu.Unlock()
 	if old != nil {
 		old.end()

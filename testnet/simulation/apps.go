@@ -19,6 +19,8 @@ type Apps struct {
 	running map[state.Name]state.Assignment
 	applied []state.Assignment // every change, in order
 	broken  []string           // promises that did not hold
+	engine  func(state.EngineReport)
+	held    *[]func() // reports that wait, while they are held
 }
 
 // NewApps makes a machine without apps.
@@ -29,6 +31,7 @@ func (a *Apps) Runtime(_ context.Context, _ state.Certificate, r tiers.Reporter)
 	r.Engine(state.EngineReport{Kind: "pretended"})
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.engine = r.Engine
 	for _, was := range a.running {
 		r.App(report(was))
 	}
@@ -62,7 +65,16 @@ func (p *process) Assign(all []state.Assignment) {
 		}
 		reports = append(reports, report(next))
 	}
+	held := p.a.held
+	if held != nil {
+		for _, r := range reports {
+			*held = append(*held, func() { p.r.App(r) })
+		}
+	}
 	p.a.mu.Unlock()
+	if held != nil {
+		return
+	}
 	for _, r := range reports {
 		p.r.App(r)
 	}
@@ -71,6 +83,31 @@ func (p *process) Assign(all []state.Assignment) {
 func report(a state.Assignment) state.AppReport {
 	s := map[state.Want]state.AppState{state.Run: state.AppReady, state.Stopped: state.AppStopped, state.Gone: state.AppGone}[a.Want]
 	return state.AppReport{App: a.App, Revision: a.Revision, Stamp: a.Stamp, State: s, Since: time.Now()}
+}
+
+// HoldReports keeps back what the machine would report of its apps, until
+// release is called, which reports it all, in order.
+func (a *Apps) HoldReports() (release func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	held := &[]func(){}
+	a.held = held
+	return func() {
+		a.mu.Lock()
+		a.held = nil
+		a.mu.Unlock()
+		for _, report := range *held {
+			report()
+		}
+	}
+}
+
+// Break makes the engine fail with a problem; "" mends it.
+func (a *Apps) Break(problem string) {
+	a.mu.Lock()
+	engine := a.engine
+	a.mu.Unlock()
+	engine(state.EngineReport{Kind: "pretended", Problem: problem})
 }
 
 // Running gives the revision of each app that runs, stopped ones included.
