@@ -82,8 +82,9 @@ type EngineReport struct {
 	Problem string `json:"problem,omitempty"` // why it does not answer
 }
 
-// NodeReport is what a node says of itself. (Generation, Sequence) only ever
-// rise: a generation is one start of the node's process.
+// NodeReport is what a node says of itself. (Generation, Sequence) tells one
+// report from another: a generation is one start of the node's process. Which
+// of two is the newer one, the session tells that brought them.
 type NodeReport struct {
 	Generation uint64       `json:"generation"`
 	Sequence   uint64       `json:"sequence"`
@@ -92,11 +93,6 @@ type NodeReport struct {
 	Addresses  []string     `json:"addresses,omitempty"` // where it can be dialled
 	Apps       []AppReport  `json:"apps"`                // sorted by name
 	Problem    string       `json:"problem,omitempty"`   // why the node is not ready, of its own knowledge
-}
-
-// Newer says that r replaces old.
-func (r NodeReport) Newer(old NodeReport) bool {
-	return r.Generation > old.Generation || r.Generation == old.Generation && r.Sequence > old.Sequence
 }
 
 // App finds the report of an app.

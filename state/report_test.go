@@ -116,18 +116,6 @@ func TestHostileStatusesAreRefused(t *testing.T) {
 	}
 }
 
-func TestNewerReports(t *testing.T) {
-	for _, c := range []struct {
-		g, s, oldG, oldS uint64
-		want             bool
-	}{{1, 2, 1, 1, true}, {1, 1, 1, 1, false}, {2, 0, 1, 9, true}, {1, 9, 2, 0, false}} {
-		r, old := NodeReport{Generation: c.g, Sequence: c.s}, NodeReport{Generation: c.oldG, Sequence: c.oldS}
-		if r.Newer(old) != c.want {
-			t.Errorf("%+v", c)
-		}
-	}
-}
-
 func TestCounts(t *testing.T) {
 	var c Counts
 	heard := when

@@ -26,6 +26,8 @@ type keeper interface {
 	write(changes []change) error
 	// each calls fn for every key below prefix, in order.
 	each(prefix string, fn func(key string, value func() ([]byte, error)) error) error
+	// room is an error when writes are refused for want of space.
+	room() error
 	size() uint64
 	close() error
 }
@@ -42,6 +44,10 @@ func (s *Store) Close() error {
 	s.once.Do(func() { s.ended = s.keep.close() })
 	return s.ended
 }
+
+// Room is an error, a *Problem, when the disk is so full that writes are
+// refused: to be told before an order is lost on it.
+func (s *Store) Room() error { return s.keep.room() }
 
 // Size is what the store takes on disk or in memory, in bytes.
 func (s *Store) Size() uint64 { return s.keep.size() }

@@ -112,8 +112,7 @@ func (d *disk) size() (total uint64) {
 	return total
 }
 
-// write runs one transaction: all of it is on disk when it returns nil.
-func (d *disk) write(changes []change) error {
+func (d *disk) room() error {
 	var fs unix.Statfs_t
 	if err := unix.Statfs(d.dir, &fs); err == nil && fs.Bavail*uint64(fs.Bsize) < reserve {
 		return &Problem{
@@ -121,6 +120,14 @@ func (d *disk) write(changes []change) error {
 			Cause: fmt.Sprintf("the disk has less than %d MiB left", reserve>>20),
 			Fix:   "free some space on this machine; running apps go on meanwhile",
 		}
+	}
+	return nil
+}
+
+// write runs one transaction: all of it is on disk when it returns nil.
+func (d *disk) write(changes []change) error {
+	if err := d.room(); err != nil {
+		return err
 	}
 	err := d.db.Update(func(tx *badger.Txn) error {
 		for _, c := range changes {

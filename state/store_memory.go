@@ -22,6 +22,8 @@ type memory struct {
 	values map[string][]byte // nil once closed
 }
 
+func (m *memory) room() error { return nil }
+
 func (m *memory) read(key string) ([]byte, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()

@@ -470,3 +470,35 @@ func TestHeardAtTheLastMoment(t *testing.T) {
 		}
 	})
 }
+
+// A copy of a cell's folder ran for a while, and told higher generations than
+// the cell itself will for long. When it is gone the cell is believed again.
+func TestACopiedFolderBlindsNobody(t *testing.T) {
+	world(t, func(t *testing.T, f *simulation.Factory) {
+		press1, line1 := f.Node("press-1"), f.Node("line-1")
+		told := rollupAbout(press1)
+		told.Changed[0].Report.Generation = 1 << 60
+		press1.Stop()
+		h := peerOf(t, f, "press-1", press1.Key)
+		s, answer := greet(t, h, line1, &wire.Hello{Certificate: certificate(t, press1)})
+		if answer.GetWelcome() == nil {
+			t.Fatalf("the copy is not welcome: %v", answer)
+		}
+		if err := s.Write(&wire.FromChild{Say: &wire.FromChild_Rollup{Rollup: told}}); err != nil {
+			t.Fatal(err)
+		}
+		f.Wait(3*time.Second, "the root believes the copy", func() bool {
+			v, err := f.Root().Node.Node(t.Context(), "press-1")
+			return err == nil && v.Report.Generation == 1<<60
+		})
+		if err := h.Close(); err != nil {
+			t.Fatal(err)
+		}
+		press1.Start()
+		deploy(t, f, "shop", "press-1")
+		f.Wait(5*time.Second, "the root hears the cell itself", func() bool {
+			app, err := f.Root().App(t.Context(), "shop")
+			return err == nil && app.Ready == 1
+		})
+	})
+}

@@ -187,7 +187,11 @@ func (p *picture) merge(via state.Certificate, told []state.NodeStatus, sum *sta
 			p.nodes[st.Node] = s
 		}
 		s.heard = now
-		if old := s.status.Report; old.Generation == 0 || st.Report.Newer(old) {
+		// A session brings reports in order, and only the newest session of a
+		// child is heard: so what comes is the newest, even when a copy of the
+		// node's folder has told higher numbers before.
+		// A zero one is of a gateway that has not heard of the node itself yet.
+		if old := &s.status.Report; st.Report.Generation != 0 && (old.Generation != st.Report.Generation || old.Sequence != st.Report.Sequence) {
 			s.status.Report = st.Report
 			p.mark(st.Node)
 		}

@@ -1,6 +1,7 @@
 package tiers
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -20,7 +21,8 @@ type self struct {
 	sequence uint64
 	apps     map[state.Name]state.AppReport
 	eng      state.EngineReport
-	problem  string
+	problem  string     // of an order that could not be taken
+	full     string     // the disk takes no orders any more
 	head     state.Head // as last reported
 	since    time.Time  // of being ready, or not
 }
@@ -86,7 +88,22 @@ func (s *self) turn(change func()) {
 }
 
 func (s *self) reason() string {
-	return problemOf(state.NodeReport{Problem: s.problem, Engine: s.eng})
+	return problemOf(state.NodeReport{Problem: cmp.Or(s.problem, s.full), Engine: s.eng})
+}
+
+// checkDisk tells of a full disk before an order is refused because of it.
+func (s *self) checkDisk() {
+	full := ""
+	if err := s.n.store.Room(); err != nil {
+		full = state.Clip(err.Error(), state.MaxReason)
+	}
+	s.mu.Lock()
+	changed := s.full != full
+	s.turn(func() { s.full = full })
+	s.mu.Unlock()
+	if changed {
+		s.touch()
+	}
 }
 
 // touch makes the next report newer than the last, and puts it on its way.
@@ -108,8 +125,10 @@ func (s *self) touchHead() {
 	}
 }
 
-// run reports a head that moved over orders of others, some time later.
+// run reports what nothing else reports: a head that moved over orders of
+// others, a disk that fills up or has space again.
 func (s *self) run(ctx context.Context) {
+	s.checkDisk()
 	tick := time.NewTicker(lazyHead)
 	defer tick.Stop()
 	for {
@@ -117,6 +136,7 @@ func (s *self) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+			s.checkDisk()
 			s.touchHead()
 		}
 	}
@@ -129,7 +149,7 @@ func (s *self) status() state.NodeStatus {
 	defer s.mu.Unlock()
 	r := state.NodeReport{
 		Generation: s.generation, Sequence: s.sequence, Head: s.n.ledger.Head(),
-		Engine: s.eng, Addresses: addresses, Problem: s.problem,
+		Engine: s.eng, Addresses: addresses, Problem: cmp.Or(s.problem, s.full),
 	}
 	for _, a := range s.apps {
 		r.Apps = append(r.Apps, a)

@@ -134,9 +134,9 @@ func (t *tier) mayJoin(cert state.Certificate, peer state.NodeID) error {
 	case cert.Parent != t.n.cert.ID:
 		return refuse(fmt.Sprintf("its parent is %s", cert.ParentName), "let it dial its own parent")
 	case time.Now().After(cert.Expires):
-		return refuse("its certificate expired on "+cert.Expires.Format(time.DateOnly), "enrol it again with a new join token; its apps go on running")
+		return refuse("its certificate expired on "+cert.Expires.Format(time.DateOnly), "enrol it again with a new join token, in an empty data folder; its apps go on running")
 	case known && m.Removed:
-		return refuse("it was removed from the factory", "enrol it again with a new join token")
+		return refuse("it was removed from the factory", "enrol it again with a new join token, in an empty data folder; its apps go on running")
 	case known && (m.Name != cert.Name || m.Parent != cert.Parent || m.Gateway != cert.Gateway):
 		return refuse(fmt.Sprintf("it was enrolled anew since, as %s %s below %s", m.Role(), m.Name, m.ParentName()), "start it with the certificate it got then")
 	}

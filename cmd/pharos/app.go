@@ -46,7 +46,7 @@ func order(c *call, client *api.Client, want state.Want) error {
 	if err != nil {
 		return err
 	}
-	if _, err := c.progress(goal{}); err != nil {
+	if err := c.checkWait(); err != nil {
 		return err
 	}
 	accepted, err := client.Order(c.ctx, name, want)

@@ -79,8 +79,11 @@ func (g goal) look(d state.AppDetail) picture {
 }
 
 // failed says that the node failed at this order, not at one before it.
-func (g goal) failed(n state.AppNode) bool {
-	return n.State == state.AppFailed && n.Revision == g.revision && !n.Stamp.Before(g.stamp)
+func (g goal) failed(n state.AppNode) bool { return n.State == state.AppFailed && g.heard(n) }
+
+// heard says that what the node reports is its answer to this order.
+func (g goal) heard(n state.AppNode) bool {
+	return n.Revision == g.revision && !n.Stamp.Before(g.stamp)
 }
 
 var errWaitOver = errors.New("the time to wait is over")
@@ -138,9 +141,13 @@ func await(ctx context.Context, client *api.Client, g goal, w waiting) (picture,
 	case err == nil, errors.Is(err, errWaitOver), errors.Is(err, context.Canceled):
 		return last, last.ending(err), nil
 	case g.want == state.Gone && errors.As(err, &problem) && problem.Kind == state.NotFound:
+		parents := map[state.Name]state.Name{}
+		for n := range last.each {
+			parents[n.Node] = n.Parent
+		}
 		last = picture{done: last.done}
 		for _, n := range g.nodes { // the anchor has forgotten the app: nobody has it any more
-			last.done = append(last.done, state.AppNode{Node: n, State: state.AppGone, Done: true, Readiness: state.Ready})
+			last.done = append(last.done, state.AppNode{Node: n, Parent: parents[n], State: state.AppGone, Done: true, Readiness: state.Ready})
 		}
 		last.done = unique(last.done)
 		w.show(last)

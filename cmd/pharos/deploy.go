@@ -48,7 +48,7 @@ func deploy(c *call, client *api.Client) error {
 	case c.String("to") == "":
 		return misuse("'pharos deploy' needs --to SELECTOR", usage)
 	}
-	if _, err := c.progress(goal{}); err != nil { // before anything is ordered
+	if err := c.checkWait(); err != nil {
 		return err
 	}
 	selector, err := state.ParseSelector(c.String("to"))

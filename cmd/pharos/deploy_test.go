@@ -123,12 +123,12 @@ func TestDeployThatCrashesIsNoSuccess(t *testing.T) {
 			n := on("press-1", state.AppDegraded, 2)
 			n.Services[0].State = "exited"
 			f.Change(deployed(2, n))
-		case strings.Contains(s, "still Degraded"):
+		case strings.Contains(s, "press-1: Degraded"):
 			f.Change(deployed(2, failing("press-1", 2)))
 		}
 	}
 	code, out, errs := d.run(deployIt...)
-	if code != 2 || out != "" || !strings.Contains(errs, "press-1: Ready, as wanted\npress-1: still Degraded in revision 2: web exited\n✗ press-1 Failed") {
+	if code != 2 || out != "" || !strings.Contains(errs, "press-1: Ready, as wanted\npress-1: Degraded: web exited\n✗ press-1 Failed") {
 		t.Errorf("%d %q %s", code, out, errs)
 	}
 }
@@ -154,6 +154,28 @@ func TestDeployTimesOut(t *testing.T) {
 press-2: Pulling
 pharos: shop revision 2 is still going on after 400ms at press-2 (Pulling); it stands: follow it with 'pharos app ps shop'
 `, append(deployIt, "--timeout=400ms")...)
+}
+
+// A wait that is over says why it was not done.
+func TestDeployTimesOutWithTheReason(t *testing.T) {
+	f := bench("press-1")
+	d := newDesk(t, f)
+	n := on("press-1", state.AppDegraded, 2)
+	n.Reason = "container shop-web-1 is unhealthy: 503"
+	f.OnOrder = deployed(2, n)
+	d.want(3, "", "pharos: shop revision 2 is still going on after 400ms at press-1 (Degraded: container shop-web-1 is unhealthy: 503); it stands: follow it with 'pharos app ps shop'\n",
+		append(deployIt, "--timeout=400ms", "--progress=quiet")...)
+}
+
+func TestNegativeTimeoutOrdersNothing(t *testing.T) {
+	f := bench("press-1")
+	d := newDesk(t, f)
+	const text = "pharos: a --timeout of -3s is no time at all; give one like --timeout 5m, or 0 to wait for ever\n"
+	d.want(1, "", text, append(deployIt, "--timeout=-3s")...)
+	d.want(1, "", text, "app", "stop", "shop", "--timeout=-3s")
+	if calls := d.calls(); len(calls) != 0 {
+		t.Errorf("it asked %v", calls)
+	}
 }
 
 func TestDeployPartly(t *testing.T) {

@@ -101,10 +101,17 @@ func groupRm(c *call, client *api.Client) error {
 	if err != nil {
 		return err
 	}
+	before, err := client.Group(c.ctx, name)
+	if err != nil {
+		return err
+	}
 	if err := client.RemoveGroup(c.ctx, name); err != nil {
 		return err
 	}
 	c.say("the group %s is no more", name)
+	if len(before.Apps) > 0 && len(before.Members) > 0 {
+		c.note("pharos: it was named by %s: its nodes (%s) lose what nothing else puts there", list(before.Apps, 10), list(before.Members, 10))
+	}
 	return nil
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"strings"
@@ -45,6 +46,9 @@ func (p *program) joinCommand() *cli.Command {
 			dir, err := c.data()
 			if err != nil {
 				return err
+			}
+			if limit := c.Duration("timeout"); limit < 0 {
+				return misuse(fmt.Sprintf("a --timeout of %s is no time at all", limit), "give one like --timeout 30s, or 0 to wait for ever")
 			}
 			ctx := c.ctx
 			if limit := c.Duration("timeout"); limit > 0 {

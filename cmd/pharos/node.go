@@ -142,10 +142,23 @@ func nodeRm(c *call, client *api.Client) error {
 	if err != nil {
 		return err
 	}
+	before, err := client.Node(c.ctx, name)
+	if err != nil {
+		return err
+	}
 	if err := client.RemoveNode(c.ctx, name); err != nil {
 		return err
 	}
 	c.say("%s is no longer of the factory", name)
+	var left []state.Name
+	for _, a := range before.Report.Apps {
+		if a.State != state.AppGone {
+			left = append(left, a.App)
+		}
+	}
+	if len(left) > 0 {
+		c.note("pharos: what it runs goes on running there (%s): on that machine, 'docker ps -a --filter label=pharos.node=%s' shows the containers to remove", list(left, 10), before.ID)
+	}
 	return nil
 }
 

@@ -33,11 +33,11 @@ func (c *call) progress(g goal) (progress, error) {
 	case "tty":
 		return &ttyProgress{screen: c.screen, goal: g}, nil
 	case "plain":
-		return &plainProgress{to: c.screen.err, last: map[state.Name]string{}, mute: g.standing}, nil
+		return &plainProgress{to: c.screen.err, goal: g, last: map[state.Name]string{}, mute: g.standing}, nil
 	case "json":
 		return &jsonProgress{to: c.screen.out, now: c.now, last: map[state.Name]string{}}, nil
 	case "quiet":
-		return &plainProgress{to: c.screen.err, last: map[state.Name]string{}, failuresOnly: true}, nil
+		return &plainProgress{to: c.screen.err, goal: g, last: map[state.Name]string{}, failuresOnly: true}, nil
 	}
 	return nil, misuse(fmt.Sprintf("%q is no way to show progress", how), "use --progress auto, tty, plain, json or quiet")
 }
@@ -45,6 +45,7 @@ func (c *call) progress(g goal) (progress, error) {
 // plainProgress writes a line per change of a node.
 type plainProgress struct {
 	to           io.Writer
+	goal         goal
 	last         map[state.Name]string
 	failuresOnly bool
 	mute         bool // nodes that are as wanted from the start say nothing new
@@ -52,7 +53,7 @@ type plainProgress struct {
 
 func (p *plainProgress) show(pic picture) {
 	for n, class := range pic.each {
-		lines := []string{fmt.Sprintf("%s: %s", n.Node, stateText(n, class))}
+		lines := []string{fmt.Sprintf("%s: %s", n.Node, stateText(p.goal, n, class))}
 		if class == classFailed {
 			lines = failure(n)
 		}
@@ -99,7 +100,7 @@ func (p picture) each(yield func(state.AppNode, string) bool) {
 }
 
 // stateText is a node's state in words.
-func stateText(n state.AppNode, class string) string {
+func stateText(g goal, n state.AppNode, class string) string {
 	switch class {
 	case classDone:
 		return fmt.Sprintf("%s, as wanted", n.State)
@@ -107,7 +108,7 @@ func stateText(n state.AppNode, class string) string {
 		return "waits, " + clean(offText(n))
 	}
 	text := string(n.State)
-	if n.State.Settled() { // in what was wanted before
+	if n.State.Settled() && !g.heard(n) { // in what was wanted before
 		text = fmt.Sprintf("still %s in revision %d", n.State, n.Revision)
 	}
 	var busy []string

@@ -75,6 +75,14 @@ func TestNarrowTerminalsAndColours(t *testing.T) {
 			t.Errorf("%d characters: %s", n, line)
 		}
 	}
+	// Where not even the narrowest columns fit, lines are cut, not wrapped.
+	d.program.screen.size = func() (int, int) { return 40, 24 }
+	_, narrow, _ := d.run("node", "ls")
+	for line := range strings.Lines(narrow) {
+		if n := len([]rune(line)); n > 41 {
+			t.Errorf("%d characters of 40: %s", n, line)
+		}
+	}
 	if !strings.Contains(out, "…") || strings.Contains(out, "\x1b") {
 		t.Errorf("not cut, or in colour:\n%s", out)
 	}
@@ -104,7 +112,7 @@ apps       shop revision 3: Failed since 60s
 	}
 	d.want(1, "", "pharos: the label \"a\" is both set and removed; do one of the two\n", "node", "label", "press-1", "a=b", "a-")
 	d.want(1, "", "pharos: reading the label \"a\": it is no key=value; write it like arch=arm64: letters, digits, '.', '_' and '-', at most 63 characters on each side\n", "node", "label", "press-1", "a")
-	d.want(0, "press-1 is no longer of the factory\n", "", "node", "rm", "press-1")
+	d.want(0, "press-1 is no longer of the factory\n", "pharos: what it runs goes on running there (shop): on that machine, 'docker ps -a --filter label=pharos.node=12D3KooWpress-1' shows the containers to remove\n", "node", "rm", "press-1")
 	d.want(1, "", "pharos: looking for the node \"press-9\": there is none; 'pharos node ls' shows all\n", "node", "inspect", "press-9")
 }
 
@@ -113,7 +121,7 @@ func TestGroups(t *testing.T) {
 	d.want(0, "GROUP     NODES  MEMBERS  APPS\npainting  1      press-1  shop\n", "", "group", "ls")
 	d.want(0, "group    painting\nmembers  press-1\napps     shop\n", "", "group", "inspect", "painting")
 	d.want(0, "the group welding is there\n", "next: put nodes into it with 'pharos group add welding NODE…'\n", "group", "create", "welding")
-	d.want(0, "the group painting is no more\n", "", "group", "rm", "painting")
+	d.want(0, "the group painting is no more\n", "pharos: it was named by shop: its nodes (press-1) lose what nothing else puts there\n", "group", "rm", "painting")
 	d.want(0, "painting\n", "", "group", "add", "painting", "press-1", "press-2", "-q")
 	if got := d.lastCall(); got != "AddToGroup painting [press-1 press-2]" {
 		t.Error(got)

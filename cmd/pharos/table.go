@@ -67,8 +67,16 @@ func (t *table) text(width int, colour bool) string {
 	var b strings.Builder
 	line := func(cells []cell) {
 		var out strings.Builder
+		left := width
 		for i, c := range cells {
 			text := clip(show(c.text), widths[i])
+			if width != noWidth { // a terminal too narrow for all columns shows the first ones
+				if left <= 0 {
+					break
+				}
+				text = clip(text, left)
+				left -= widths[i] + gap
+			}
 			out.WriteString(c.tone.paint(text, colour))
 			if i < len(cells)-1 {
 				out.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(text)+gap))

@@ -20,6 +20,15 @@ func waitFlags() []cli.Flag {
 	}
 }
 
+// checkWait refuses flags of a wait before anything is ordered.
+func (c *call) checkWait() error {
+	if t := c.Duration("timeout"); t < 0 {
+		return misuse(fmt.Sprintf("a --timeout of %s is no time at all", t), "give one like --timeout 5m, or 0 to wait for ever")
+	}
+	_, err := c.progress(goal{})
+	return err
+}
+
 // outcome is a finished wait as -o json shows it.
 type outcome struct {
 	App      state.Name      `json:"app"`
@@ -49,7 +58,8 @@ func (c *call) follow(client *api.Client, g goal) error {
 	last, end, err := await(c.ctx, client, g, waiting{limit: c.Duration("timeout"), hold: c.hold, show: view.show})
 	view.close()
 	if err != nil {
-		return state.Because(state.Unable, fmt.Sprintf("waiting for %s, which is accepted and stands", g), err, "")
+		// Not exitBad: that would say that nothing was ordered.
+		return exit{code: exitGoingOn, err: state.Because(state.Unable, fmt.Sprintf("waiting for %s, which is accepted and stands", g), err, "")}
 	}
 	out.Outcome, out.Exit = end.word, end.code
 	for _, nodes := range last.all() {
@@ -111,7 +121,11 @@ func (c *call) closing(g goal, p picture, end ending) []string {
 	case exitGoingOn:
 		var names []string
 		for _, n := range p.going {
-			names = append(names, fmt.Sprintf("%s (%s)", n.Node, n.State))
+			text := string(n.State)
+			if n.Reason != "" {
+				text += ": " + state.Clip(n.Reason, 200)
+			}
+			names = append(names, fmt.Sprintf("%s (%s)", n.Node, text))
 		}
 		add("%s is still going on after %s at %s; it stands: follow it with 'pharos app ps %s'", g, c.Duration("timeout"), list(names, 10), g.app)
 		waits()

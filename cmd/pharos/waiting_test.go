@@ -50,6 +50,15 @@ func TestOrdersWait(t *testing.T) {
 	f.Change(func(f *apitest.Factory) { f.OnOrder = wants(state.Gone, on("press-1", state.AppRemoving, 2)) })
 	d.want(0, "shop is removed from 2 nodes (0s)\n", "press-1: Removing\npress-2: Gone, as wanted\npress-1: Gone, as wanted\n", "app", "rm", "shop")
 
+	// Those it has forgotten stay in their tier to the end.
+	f.Change(func(f *apitest.Factory) {
+		wants(state.Run, on("press-1", state.AppReady, 2))(f)
+		f.OnOrder = wants(state.Gone, on("press-1", state.AppRemoving, 2))
+	})
+	if code, out, errs := d.run("app", "rm", "shop", "-o", "json"); code != 0 || !strings.Contains(out, `"parent": "line-1"`) {
+		t.Errorf("%d %s %s", code, out, errs)
+	}
+
 	// What fails at the order itself is.
 	again := failing("press-1", 2)
 	again.Stamp = state.Stamp{Epoch: 1, Number: 5}
@@ -95,7 +104,7 @@ func TestDaemonGoesWhileWaiting(t *testing.T) {
 		}
 	}
 	code, _, errs := d.run(deployIt...)
-	if code != 1 || !strings.Contains(errs, "waiting for shop revision 2, which is accepted and stands: ") || !strings.Contains(errs, "disk on fire") {
+	if code != 3 || !strings.Contains(errs, "waiting for shop revision 2, which is accepted and stands: ") || !strings.Contains(errs, "disk on fire") {
 		t.Errorf("%d %s", code, errs)
 	}
 }

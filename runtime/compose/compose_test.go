@@ -55,6 +55,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"no mapping", "- a\n- b\n", []string{"compose.yaml", "mapping"}},
 		{"unknown key", "services:\n  web:\n    image: x\n    imagine: y\n", []string{"compose.yaml:4", "imagine", "not known", "spelling"}},
 		{"no image", "services:\n  web:\n    command: x\n", []string{"compose.yaml:2", "web", "image"}},
+		{"an image that is no reference", "services:\n  web:\n    image: Bad Image\n", []string{"compose.yaml:2", "web", "Bad Image", "lower case"}},
 		{"build", ok + "    build: .\n", []string{"compose.yaml:4", "service web", "build", "push it to a registry"}},
 		{"develop", ok + "    develop: {watch: [{path: ., action: rebuild}]}\n", []string{"compose.yaml:4", "develop"}},
 		{"provider", "services:\n  web:\n    provider: {type: x}\n", []string{"compose.yaml:3", "provider"}},
@@ -267,6 +268,7 @@ func TestParseRefuses(t *testing.T) {
 		`{"name":"a","services":{"a":{"image":"x","ulimits":{"nofile":{"soft":1.5,"hard":2}}}}}`,
 		`{"name":"a","services":{"a":{"image":"x","depends_on":{"b":{"condition":"service_started","required":true}}}}}`,
 		`{"name":"a","services":{"a":{"image":"x","scale":100000}}}`, deep,
+		`{"name":"a","services":{"a":{"image":"Bad Image"}}}`,
 		`{"name":"a","services":{"a":{"image":"` + strings.Repeat("x", state.MaxCompose) + `"}}}`,
 		"name: a\nservices: {a: {image: x}}\n",
 	} {

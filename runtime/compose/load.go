@@ -211,6 +211,7 @@ func fixFor(text string) string {
 		{"dependency cycle", "break the circle of `depends_on`"},
 		{"include cycle", "break the circle of `include`"},
 		{"Circular reference", "break the circle of `extends`"},
+		{"invalid reference format", "write it like registry/repository:tag, the repository in lower case"},
 		{"neither an image nor", "name an image: `image: repository:tag`"},
 		{"this key is not known", "check its spelling and its indentation, or remove it"},
 		{"replicas are over", "ask for fewer"},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/distribution/reference"
 
 	"pharos/state"
 )
@@ -144,6 +145,9 @@ func checkServices(p *types.Project) error {
 		}
 		if len(name) > 100 || len(s.ContainerName) > 200 {
 			return fmt.Errorf("service %q: its name or container_name is too long", clipName(name))
+		}
+		if _, err := reference.ParseAnyReference(s.Image); err != nil {
+			return fmt.Errorf("service %q: image %q: %w", clipName(name), clipName(s.Image), err)
 		}
 	}
 	return nil
