@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -43,6 +44,11 @@ func OpenStore(data string, log *slog.Logger) (*Store, error) {
 			Kind: Taken, Doing: doing, Cause: "another pharos process has it open", Err: err,
 			Fix: "stop the 'pharos run' of this folder first, or give another one with --data",
 		}
+	case full(dir) != nil:
+		return nil, &Problem{
+			Kind: Unable, Doing: doing, Cause: full(dir).Error(), Err: err,
+			Fix: "free some space on this machine, then start it again; its containers run on meanwhile",
+		}
 	default:
 		return nil, Because(Corrupt, doing, err, "check the disk and the folder's permissions")
 	}
@@ -51,8 +57,10 @@ func OpenStore(data string, log *slog.Logger) (*Store, error) {
 	return &Store{keep: d}, nil
 }
 
-// openBadger is badger.Open, which panics over some broken files.
+// openBadger is badger.Open, which panics over some broken files, and faults on
+// a full disk: it maps its files into memory, and a page can't be had.
 func openBadger(o badger.Options) (db *badger.DB, err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // set now, set back at the end
 	defer func() {
 		if r := recover(); r != nil {
 			db, err = nil, fmt.Errorf("its files are broken: %v", r)
@@ -113,13 +121,20 @@ func (d *disk) size() (total uint64) {
 }
 
 func (d *disk) room() error {
-	var fs unix.Statfs_t
-	if err := unix.Statfs(d.dir, &fs); err == nil && fs.Bavail*uint64(fs.Bsize) < reserve {
+	if err := full(d.dir); err != nil {
 		return &Problem{
-			Kind: Unable, Doing: "writing to " + d.dir,
-			Cause: fmt.Sprintf("the disk has less than %d MiB left", reserve>>20),
-			Fix:   "free some space on this machine; running apps go on meanwhile",
+			Kind: Unable, Doing: "writing to " + d.dir, Cause: err.Error(), Err: err,
+			Fix: "free some space on this machine; running apps go on meanwhile",
 		}
+	}
+	return nil
+}
+
+// full says whether the disk under a folder has less than the reserve left.
+func full(dir string) error {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(dir, &fs); err == nil && fs.Bavail*uint64(fs.Bsize) < reserve {
+		return fmt.Errorf("the disk has less than %d MiB left", reserve>>20)
 	}
 	return nil
 }

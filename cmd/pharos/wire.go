@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
-	"runtime/debug"
 	"slices"
-
-	"golang.org/x/sys/unix"
 
 	"pharos/runtime"
 	"pharos/runtime/compose"
@@ -32,10 +29,6 @@ func load(ctx context.Context, files []string, name string, stdin io.Reader) (pr
 
 // open puts a node together. Ctx ends the wait for its engine, not the node.
 func open(ctx context.Context, how opening) (node, error) {
-	// On a full disk the store's mapped files fault, which would end the process
-	// with a trace; this makes it an error of opening the store.
-	faults := debug.SetPanicOnFault(true)
-	defer debug.SetPanicOnFault(faults)
 	n, err := tiers.Open(ctx, tiers.Config{
 		Data: how.data, Listen: how.listen, MDNS: how.mdns, Log: how.log, Version: version(),
 		Runtime: func(life context.Context, cert state.Certificate, to tiers.Reporter) (tiers.Runtime, error) {
@@ -54,28 +47,9 @@ func open(ctx context.Context, how opening) (node, error) {
 		Plan: runtime.PlanFrom, Images: images,
 	})
 	if err != nil {
-		return nil, fullDisk(how.data, err) // not n: a nil *tiers.Node would be a node
+		return nil, err // not n: a nil *tiers.Node would be a node
 	}
 	return n, nil
-}
-
-// enoughDisk is what a store can be opened in, whatever is in it.
-const enoughDisk = 32 << 20
-
-// fullDisk says so of an error that comes of it.
-func fullDisk(data string, err error) error {
-	var fs unix.Statfs_t
-	if state.KindOf(err) != state.Corrupt || unix.Statfs(data, &fs) != nil {
-		return err
-	}
-	free := fs.Bavail * uint64(fs.Bsize) //nolint:gosec // a block size is positive
-	if free >= enoughDisk {
-		return err
-	}
-	return &state.Problem{
-		Kind: state.Unable, Doing: "opening the store in " + data, Cause: "the disk is full: " + bytesText(free) + " are left", Err: err,
-		Fix: "free some space on this machine, then start it again; its containers run on meanwhile",
-	}
 }
 
 // appRunner is a runtime that takes its engine with it when it is closed.
