@@ -21,10 +21,16 @@ type Ledger struct {
 	factory NodeID
 	me      Certificate
 
+	// writing is held by one change at a time, over the disk's sync too, which
+	// may take seconds on a small device. Readers, heartbeats among them, wait
+	// only for mu: it is taken for the moment in which a change becomes seen.
+	writing sync.Mutex
 	mu      sync.RWMutex
 	entries map[string]held
 	at      map[Stamp]string // the key that each stamp in entries is of
 	head    Head
+
+	// What follows is of changes alone, under writing.
 	written Head // the head on disk
 	last    Head // the newest stamp that was ever seen or tried to be issued
 	// ahead holds what gossip brought beyond the head; the head passes over it
@@ -124,6 +130,8 @@ func (l *Ledger) back(lost Stamp) {
 // lose notes that the disk has lost a document since it was read, and moves
 // the head back before it.
 func (l *Ledger) lose(key string, was ratchet) {
+	l.writing.Lock()
+	defer l.writing.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if h, has := l.entries[key]; has && h.ratchet == was && !h.missing {
@@ -171,8 +179,8 @@ func (l *Ledger) Head() Head {
 // Issue signs the next order and commits it, with its entry in the history
 // when it has one. When it returns without an error the order can't be lost.
 func (l *Ledger) Issue(key crypto.PrivKey, fill func(*Order), history *Deployed) (Judged, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.writing.Lock()
+	defer l.writing.Unlock()
 	o := Order{Factory: l.factory, Issuer: l.issuer, Stamp: later(l.last, l.head).Next()}
 	stamp := o.Stamp
 	fill(&o)

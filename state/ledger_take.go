@@ -39,8 +39,8 @@ func (l *Ledger) FromGossip(sealed Sealed) (Judged, error) {
 	if err != nil {
 		return Judged{}, err
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.writing.Lock()
+	defer l.writing.Unlock()
 	d := l.draft()
 	d.gossip = true
 	j := d.judge(o, sealed)
@@ -101,8 +101,8 @@ func (l *Ledger) FromSession(batch []Sealed, after Head, through *Head) ([]Judge
 		return 1
 	})
 
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.writing.Lock()
+	defer l.writing.Unlock()
 	l.torn = l.torn || refused != nil
 	done := make([]Judged, 0, len(todo))
 	d := l.draft()
@@ -166,7 +166,7 @@ const (
 	draftCount = 500
 )
 
-// draft starts one. The lock must be held until it is committed.
+// draft starts one. Writing must be held until it is committed.
 func (l *Ledger) draft() *draft {
 	return &draft{l: l, orders: map[string]held{}, at: map[Stamp]string{}}
 }
@@ -239,6 +239,8 @@ func (d *draft) commit(head Head, app Name, history *Deployed) error {
 		}
 		l.written = head
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for key, h := range d.orders {
 		l.put(key, h)
 		l.last = later(l.last, h.ratchet.stamp)

@@ -21,14 +21,18 @@ type self struct {
 	sequence uint64
 	apps     map[state.Name]state.AppReport
 	eng      state.EngineReport
-	problem  string     // of an order that could not be taken
-	full     string     // the disk takes no orders any more
-	head     state.Head // as last reported
-	since    time.Time  // of being ready, or not
+	problem  string // of an order that could not be taken
+	full     string // the disk takes no orders any more
+	// addresses are looked up now and then: asking the kernel can take seconds
+	// while a container engine makes and removes networks, and no heartbeat may
+	// wait for that.
+	addresses []string
+	head      state.Head // as last reported
+	since     time.Time  // of being ready, or not
 }
 
 func newSelf(n *Node) *self {
-	s := &self{n: n, apps: map[state.Name]state.AppReport{}, since: time.Now()}
+	s := &self{n: n, apps: map[state.Name]state.AppReport{}, since: time.Now(), addresses: n.host.Addrs()}
 	// A failing disk is told as the node's problem; the report goes out anyway.
 	generation, err := n.store.NextGeneration()
 	if err != nil {
@@ -91,6 +95,18 @@ func (s *self) reason() string {
 	return problemOf(state.NodeReport{Problem: cmp.Or(s.problem, s.full), Engine: s.eng})
 }
 
+// checkAddresses tells when the node has come to have other addresses.
+func (s *self) checkAddresses() {
+	now := s.n.host.Addrs()
+	s.mu.Lock()
+	changed := !slices.Equal(s.addresses, now)
+	s.addresses = now
+	s.mu.Unlock()
+	if changed {
+		s.touch()
+	}
+}
+
 // checkDisk tells of a full disk before an order is refused because of it.
 func (s *self) checkDisk() {
 	full := ""
@@ -126,7 +142,7 @@ func (s *self) touchHead() {
 }
 
 // run reports what nothing else reports: a head that moved over orders of
-// others, a disk that fills up or has space again.
+// others, a disk that fills up or has space again, new addresses.
 func (s *self) run(ctx context.Context) {
 	s.checkDisk()
 	tick := time.NewTicker(lazyHead)
@@ -137,6 +153,7 @@ func (s *self) run(ctx context.Context) {
 			return
 		case <-tick.C:
 			s.checkDisk()
+			s.checkAddresses()
 			s.touchHead()
 		}
 	}
@@ -144,12 +161,11 @@ func (s *self) run(ctx context.Context) {
 
 // status is this node as it sees itself.
 func (s *self) status() state.NodeStatus {
-	addresses := s.n.host.Addrs()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := state.NodeReport{
 		Generation: s.generation, Sequence: s.sequence, Head: s.n.ledger.Head(),
-		Engine: s.eng, Addresses: addresses, Problem: cmp.Or(s.problem, s.full),
+		Engine: s.eng, Addresses: s.addresses, Problem: cmp.Or(s.problem, s.full),
 	}
 	for _, a := range s.apps {
 		r.Apps = append(r.Apps, a)
