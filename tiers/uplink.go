@@ -263,7 +263,7 @@ func (u *uplink) write(ctx context.Context, stream *mesh.Stream, acks <-chan uin
 		statuses, v := u.n.picture.take(whole)
 		number, version, busy, waiting = number+1, v, true, false
 		pause = time.After(coalesce)
-		return u.rollup(stream, number, statuses, whole)
+		return u.rollup(stream, number, statuses)
 	}
 	err := send(true)
 	for err == nil {
@@ -299,8 +299,8 @@ func (u *uplink) sendBeat(stream *mesh.Stream) error {
 
 // rollup sends the counts of the whole subtree and the statuses given, in
 // frames of a sane size.
-func (u *uplink) rollup(stream *mesh.Stream, number uint64, statuses []state.NodeStatus, whole bool) error {
-	frame := &wire.Rollup{Number: number, Whole: whole, Counts: state.CountsToWire(u.n.picture.counts(u.n.cert.ID))}
+func (u *uplink) rollup(stream *mesh.Stream, number uint64, statuses []state.NodeStatus) error {
+	frame := &wire.Rollup{Number: number, Counts: state.CountsToWire(u.n.picture.counts(u.n.cert.ID))}
 	size := 0
 	for _, st := range statuses {
 		m := state.StatusToWire(st)
@@ -308,7 +308,7 @@ func (u *uplink) rollup(stream *mesh.Stream, number uint64, statuses []state.Nod
 			if err := stream.Write(&wire.FromChild{Say: &wire.FromChild_Rollup{Rollup: frame}}); err != nil {
 				return err
 			}
-			frame, size = &wire.Rollup{Number: number, Whole: whole}, 0
+			frame, size = &wire.Rollup{Number: number}, 0
 		}
 		frame.Changed = append(frame.Changed, m)
 		size += proto.Size(m)

@@ -552,8 +552,7 @@ type Rollup struct {
 	Number        uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"` // within the session
 	Counts        *wire.Counts           `protobuf:"bytes,2,opt,name=counts,proto3" json:"counts,omitempty"`
 	Changed       []*wire.NodeStatus     `protobuf:"bytes,3,rep,name=changed,proto3" json:"changed,omitempty"`
-	Whole         bool                   `protobuf:"varint,4,opt,name=whole,proto3" json:"whole,omitempty"` // changed holds every node of the subtree
-	Last          bool                   `protobuf:"varint,5,opt,name=last,proto3" json:"last,omitempty"`   // of the frames with this number
+	Last          bool                   `protobuf:"varint,4,opt,name=last,proto3" json:"last,omitempty"` // of the frames with this number
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -607,13 +606,6 @@ func (x *Rollup) GetChanged() []*wire.NodeStatus {
 		return x.Changed
 	}
 	return nil
-}
-
-func (x *Rollup) GetWhole() bool {
-	if x != nil {
-		return x.Whole
-	}
-	return false
 }
 
 func (x *Rollup) GetLast() bool {
@@ -830,13 +822,12 @@ const file_tiers_wire_session_proto_rawDesc = "" +
 	"\x05after\x18\x02 \x01(\v2\x13.pharos.state.StampR\x05after\x12-\n" +
 	"\athrough\x18\x03 \x01(\v2\x13.pharos.state.StampR\athrough\x12\x16\n" +
 	"\x06orders\x18\x04 \x03(\fR\x06orders\x12\x12\n" +
-	"\x04last\x18\x05 \x01(\bR\x04last\"\xac\x01\n" +
+	"\x04last\x18\x05 \x01(\bR\x04last\"\x96\x01\n" +
 	"\x06Rollup\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12,\n" +
 	"\x06counts\x18\x02 \x01(\v2\x14.pharos.state.CountsR\x06counts\x122\n" +
-	"\achanged\x18\x03 \x03(\v2\x18.pharos.state.NodeStatusR\achanged\x12\x14\n" +
-	"\x05whole\x18\x04 \x01(\bR\x05whole\x12\x12\n" +
-	"\x04last\x18\x05 \x01(\bR\x04last\"\x1d\n" +
+	"\achanged\x18\x03 \x03(\v2\x18.pharos.state.NodeStatusR\achanged\x12\x12\n" +
+	"\x04last\x18\x04 \x01(\bR\x04last\"\x1d\n" +
 	"\x03Ack\x12\x16\n" +
 	"\x06rollup\x18\x01 \x01(\x04R\x06rollup\"(\n" +
 	"\fEnrolRequest\x12\x18\n" +
