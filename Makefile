@@ -11,7 +11,8 @@ TOOLS         := $(CURDIR)/.tools
 FUZZ_TIME     ?= 10s
 # RACE=1 turns the race detector on, in the tests and in the processes they start.
 RACE          ?=
-TEST_FLAGS    := $(if $(RACE),-race) -timeout 15m
+# Never from the cache: it can't see that a test runs a product that has changed.
+TEST_FLAGS    := $(if $(RACE),-race) -count=1 -timeout 15m
 VERSION        = $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
 .DEFAULT_GOAL := help
